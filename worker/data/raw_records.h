@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "worker/data/column.h"
+#include "worker/data/record_batch.h"
+
+namespace millrace::worker {
+
+// A run of undecoded records of one partition, as a source hands them to a decoder.
+// Every payload is followed by at least Arena::kPadding readable bytes of the same allocation.
+struct RawRecords {
+  std::vector<std::string_view> payloads;
+  std::vector<uint8_t> null_payload;  // empty: none is null (Kafka tombstones are null)
+  std::vector<Owner> owners;          // keep the payloads alive
+  int64_t first_index = 0;            // index of the first record in the unit's planned range
+  // Position of record i for messages and dead letters: path:line of files, partition/offset of Kafka.
+  std::string path;
+  int64_t first_line = 0;   // 0: no lines
+  int64_t first_offset = -1;
+  std::vector<int64_t> offsets;  // only where they are not first_offset + i
+  std::vector<int64_t> lines;    // only where they are not first_line + i
+  // Hidden columns that the source provides, one value per payload, e.g. "__path" (string), "__line" (int), "__key" (bytes?).
+  std::vector<std::pair<std::string, ColumnRef>> hidden;
+};
+
+// A record that cannot be decoded or processed.
+struct BadRecord {
+  size_t row = 0;  // in the input of the call that reported it
+  std::string message;
+};
+
+// Cuts a byte stream into lines (LF or CRLF, line break not included). Uses memchr; no copy.
+// Appends complete lines of `block` to `lines` and returns the bytes consumed; a last line without break is left unless `at_end`.
+size_t SplitLines(std::string_view block, bool at_end, std::vector<std::string_view>* lines);
+// The same for RFC 4180: a line break inside quotes does not end a record.
+size_t SplitCsvRecords(std::string_view block, bool at_end, std::vector<std::string_view>* records);
+
+}  // namespace millrace::worker

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "crds/api/spec.h"
+#include "crds/base/clock.h"
+#include "worker/source/source.h"
+
+namespace millrace::worker {
+
+struct SourceOptions {
+  std::string job_id;
+  std::string state_directory;  // for push logs; empty: received records are kept in memory only
+  std::string secrets_directory;
+  SchemaRef wanted;             // fields the plan reads (generator fills exactly these); hidden ones included
+  Clock* clock = nullptr;       // outlives the source
+};
+
+// The schema of records that a source yields before pruning, hidden fields (__path, __line, ...) at the end. `format` as declared.
+Result<Schema> SourceSchema(const api::Source& source, api::Diagnostics* diagnostics, const std::string& path);
+
+// Builds a source from its spec. Requires: the spec passed its checks. kInvalid for kinds this build cannot run.
+Result<std::unique_ptr<Source>> MakeSource(const api::Source& spec, const SourceOptions& options);
+
+}  // namespace millrace::worker
