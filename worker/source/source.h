@@ -33,7 +33,9 @@ struct SourcePosition {
 struct OfferRequest {
   const SourcePosition* position = nullptr;
   TimePoint batch_time;
-  int64_t max_records_per_partition = 0;  // 0: no limit. Sources that cannot count beforehand estimate by bytes
+  // 0: no limit. Sources that cannot count beforehand estimate by bytes; always at least one record per offer.
+  int64_t max_records_per_partition = 0;  // the user's maxRatePerPartition
+  int64_t max_records = 0;                // the rate controller's, for all partitions together; shared out by lag
 };
 
 struct SourceOffer {
