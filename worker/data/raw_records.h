@@ -15,6 +15,9 @@ struct RawRecords {
   std::vector<std::string_view> payloads;
   std::vector<uint8_t> null_payload;  // empty: none is null (Kafka tombstones are null)
   std::vector<Owner> owners;          // keep the payloads alive
+  // The first record of the file, when the format has a header line: names the columns of all payloads, which never contain
+  // it. Empty otherwise. Kept alive by `owners`; the same for all records of one call.
+  std::string_view header;
   int64_t first_index = 0;            // index of the first record in the unit's planned range
   // Position of record i for messages and dead letters: path:line of files, partition/offset of Kafka.
   std::string path;
