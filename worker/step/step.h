@@ -168,6 +168,8 @@ class KeyedStep {
   virtual std::unique_ptr<ExchangeWriter> MakeWriter(int input) const = 0;
   virtual std::unique_ptr<KeyedOperator> MakeOperator() const = 0;
   virtual bool stateful() const = 0;
+  // True when every unit must run in the first batch though nothing arrived (initial tables with timeouts).
+  virtual bool runs_at_first_start() const { return false; }
   // Key groups the step may use; 1 for keyless steps.
   virtual int units() const = 0;
   // "tumbling 10s by user", for explain and metrics.
