@@ -1,0 +1,184 @@
+#include "worker/client/http_server.h"
+
+#include <httplib.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "crds/base/text.h"
+
+namespace millrace::worker {
+namespace {
+
+constexpr int kKeepAliveSeconds = 2;
+constexpr size_t kKeepAliveRequests = 1000;
+// What is read and thrown away of a body over the limit before the connection is given up.
+constexpr size_t kMaxDiscardedBytes = 64 << 20;
+constexpr auto kStartDeadline = std::chrono::seconds(5);
+
+HttpServerRequest Convert(const httplib::Request& request) {
+  HttpServerRequest converted{request.method, request.path, {}, {}};
+  for (const auto& [name, value] : request.headers) {
+    converted.headers.emplace(ToLowerAscii(name), value);
+  }
+  return converted;
+}
+
+void Fill(const HttpServerReply& reply, httplib::Response* response) {
+  response->status = reply.status;
+  for (const auto& [name, value] : reply.headers) response->set_header(name.c_str(), value);
+  response->set_content(reply.body, reply.content_type.c_str());
+}
+
+const char* MessageFor(int status) {
+  switch (status) {
+    case 400:
+      return "malformed request";
+    case 413:
+      return "body too large";
+    case 414:
+      return "address too long";
+    case 415:
+      return "unsupported content type or encoding";
+    case 500:
+      return "internal error";
+    default:
+      return "request failed";
+  }
+}
+
+// Reads the body through httplib's unpacking reader, but never keeps more than `limit` bytes of it.
+// Returns the status to answer with, 0 when the body is complete.
+int ReadBody(const httplib::Request& request, const httplib::ContentReader& reader, size_t limit,
+             std::string* body) {
+  if (request.is_multipart_form_data()) {
+    reader([](const auto&) { return true; }, [](const char*, size_t) { return true; });
+    return 415;
+  }
+  size_t seen = 0;
+  const bool complete = reader([&](const char* data, size_t size) {
+    seen += size;
+    if (seen <= limit) body->append(data, size);
+    return seen <= limit + kMaxDiscardedBytes;
+  });
+  if (seen > limit) return 413;
+  return complete ? 0 : 400;
+}
+
+}  // namespace
+
+HttpServerReply HttpServerError(int status, const std::string& message) {
+  HttpServerReply reply;
+  reply.status = status;
+  reply.body = "{\"error\":" + JsonQuote(message) + "}\n";
+  return reply;
+}
+
+struct HttpServer::Impl {
+  HttpServerReply Dispatch(const HttpServerRequest& request) const;
+  void Configure(const HttpServerOptions& options);
+
+  std::vector<HttpRoute> routes;
+  size_t max_body_bytes = 0;
+  int port = 0;
+  httplib::Server server;
+  std::thread listener;
+};
+
+HttpServerReply HttpServer::Impl::Dispatch(const HttpServerRequest& request) const {
+  const std::string method = request.method == "HEAD" ? "GET" : request.method;
+  std::string allowed;
+  for (const HttpRoute& route : routes) {
+    if (route.path != request.path) continue;
+    if (route.method == method) return route.handler(request);
+    allowed += (allowed.empty() ? "" : ", ") + route.method;
+  }
+  if (allowed.empty()) return HttpServerError(404, "no such path");
+  HttpServerReply reply = HttpServerError(405, "use " + allowed);
+  reply.headers["Allow"] = allowed;
+  return reply;
+}
+
+void HttpServer::Impl::Configure(const HttpServerOptions& options) {
+  max_body_bytes = options.max_body_bytes;
+  server.new_task_queue = [threads = options.threads] {
+    return new httplib::ThreadPool(static_cast<size_t>(threads));
+  };
+  // The library's default sets SO_REUSEPORT, with which a second server on the same port goes
+  // unnoticed.
+  server.set_socket_options([](auto socket) {
+    const int yes = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  });
+  server.set_tcp_nodelay(true);
+  server.set_keep_alive_max_count(kKeepAliveRequests);
+  server.set_keep_alive_timeout(kKeepAliveSeconds);
+  server.set_read_timeout(options.read_timeout);
+  server.set_write_timeout(options.read_timeout);
+  server.set_payload_max_length(options.max_body_bytes);
+  server.set_error_handler([](const httplib::Request&, httplib::Response& response) {
+    if (!response.body.empty()) return;
+    Fill(HttpServerError(response.status, MessageFor(response.status)), &response);
+  });
+
+  const auto plain = [this](const httplib::Request& request, httplib::Response& response) {
+    Fill(Dispatch(Convert(request)), &response);
+  };
+  const auto with_body = [this](const httplib::Request& request, httplib::Response& response,
+                                const httplib::ContentReader& reader) {
+    HttpServerRequest converted = Convert(request);
+    const int status = ReadBody(request, reader, max_body_bytes, &converted.body);
+    Fill(status == 0 ? Dispatch(converted) : HttpServerError(status, MessageFor(status)),
+         &response);
+  };
+  server.Get(".*", plain);
+  server.Options(".*", plain);
+  server.Post(".*", with_body);
+  server.Put(".*", with_body);
+  server.Patch(".*", with_body);
+  server.Delete(".*", with_body);
+}
+
+HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options,
+                                                      std::vector<HttpRoute> routes) {
+  auto impl = std::make_unique<Impl>();
+  impl->routes = std::move(routes);
+  impl->Configure(options);
+  errno = 0;
+  impl->port = options.port;
+  bool bound = true;
+  if (options.port == 0) {
+    impl->port = impl->server.bind_to_any_port(options.host);
+    bound = impl->port > 0;
+  } else {
+    bound = impl->server.bind_to_port(options.host, options.port);
+  }
+  const int error = errno;
+  const std::string address = options.host + ":" + std::to_string(options.port);
+  if (!bound && error == EADDRINUSE) {
+    return ConflictError("listen on " + address + ": the port is in use by another process");
+  }
+  if (!bound) {
+    return InvalidError("listen on " + address + ": " +
+                        (error != 0 ? std::strerror(error) : "no such address"));
+  }
+  httplib::Server* server = &impl->server;
+  impl->listener = std::thread([server] { server->listen_after_bind(); });
+  const auto deadline = std::chrono::steady_clock::now() + kStartDeadline;
+  while (!server->is_running() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
+}
+
+HttpServer::~HttpServer() {
+  impl_->server.stop();
+  impl_->listener.join();
+}
+
+int HttpServer::port() const { return impl_->port; }
+
+}  // namespace millrace::worker
