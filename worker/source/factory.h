@@ -20,6 +20,14 @@ struct SourceOptions {
 // The schema of records that a source yields before pruning, hidden fields (__path, __line, ...) at the end. `format` as declared.
 Result<Schema> SourceSchema(const api::Source& source, api::Diagnostics* diagnostics, const std::string& path);
 
+// Partitions of a file source: paths are spread over this many lanes by hash.
+inline constexpr int kFileLanes = 8;
+// Number of partitions (units) that a source of this spec has; what num_partitions() of the built source returns.
+inline int PartitionsOf(const api::Source& source) {
+  if (const auto* generator = std::get_if<api::GeneratorSource>(&source.kind)) return generator->partitions;
+  return std::holds_alternative<api::FileSource>(source.kind) ? kFileLanes : 1;
+}
+
 // Builds a source from its spec. Requires: the spec passed its checks. kInvalid for kinds this build cannot run.
 Result<std::unique_ptr<Source>> MakeSource(const api::Source& spec, const SourceOptions& options);
 

@@ -174,6 +174,8 @@ class KeyedStep {
   virtual int units() const = 0;
   // "tumbling 10s by user", for explain and metrics.
   virtual std::string description() const = 0;
+  // What the state belongs to: kind, key, window and types. State survives an edit that leaves this text as it was.
+  virtual std::string state_shape() const { return description(); }
   // Time and update key of the output.
   virtual WatermarkRule output_watermark() const = 0;
   virtual bool output_has_event_time() const = 0;

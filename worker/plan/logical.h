@@ -1,0 +1,57 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "crds/api/diagnostic.h"
+#include "crds/api/spec.h"
+#include "worker/plan/field_needs.h"
+#include "worker/step/step.h"
+
+namespace millrace::worker {
+
+inline constexpr std::string_view kDeadLetterStream = "deadLetters";
+
+// One operation of a job: a source, a step, a union or the dead-letter stream. Inputs have smaller numbers.
+struct LogicalNode {
+  enum class Kind { kSource, kDeadLetters, kNarrow, kKeyed, kUnion } kind = Kind::kSource;
+  std::string id;      // "stream.step", a source's name, or "deadLetters"
+  std::string path;    // field path of the step
+  StepInput output;
+  std::vector<int> inputs;               // joins: {left, other}
+  const api::Step* step = nullptr;
+  int source = -1;
+  ProgramRef event_time;                 // sources
+  std::shared_ptr<const NarrowStep> narrow;
+  std::shared_ptr<const KeyedStep> keyed;
+  bool dead_letters = false;             // reads deadLetters, directly or not
+};
+
+struct LogicalPlan {
+  std::vector<LogicalNode> nodes;
+  std::map<std::string, int, std::less<>> by_name;  // source, stream or deadLetters -> node
+  std::vector<std::string> order;                   // streams in the order they were built
+  std::map<std::string, TableDeclaration> tables;
+};
+
+// The sources' schemas to build against: declared fields and hidden ones.
+using SourceSchemas = std::vector<Schema>;
+
+// Full schemas of all sources, with every hidden field they can have.
+SourceSchemas FullSourceSchemas(const api::StreamingJob& job, api::Diagnostics* diagnostics);
+
+// Types every step over the given source schemas. Errors go to `diagnostics`; steps behind an error are left out.
+LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources, api::Diagnostics* diagnostics);
+
+// What of each source the job reads, from its sinks and tables backwards.
+std::vector<FieldNeeds> ComputeNeeds(const api::StreamingJob& job, const LogicalPlan& plan);
+
+// The fields of `record` that come from the source itself: declared ones and those hidden fields that generators fill.
+SchemaRef PayloadSchema(const api::Source& source, const Schema& record);
+
+// True when a stream, sink or table reads deadLetters.
+bool ReadsDeadLetters(const api::StreamingJob& job);
+
+}  // namespace millrace::worker
