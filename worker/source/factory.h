@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "crds/api/diagnostic.h"
 #include "crds/api/spec.h"
 #include "crds/base/clock.h"
 #include "worker/source/source.h"
