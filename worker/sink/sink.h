@@ -27,24 +27,27 @@ struct SinkBatch {
   std::string digest;  // D(b), hex
 };
 
-// A row that the receiver or the encoder refused, with the reason; becomes a dead letter, is skipped, or fails the batch.
+// A row that the receiver or the encoder refused, with the reason; becomes a dead letter, is
+// skipped, or fails the batch.
 struct RejectedRow {
   std::string reason;  // "Encode" or "Rejected"
   std::string message;
-  std::string value;   // the row as JSON
+  std::string value;  // the row as JSON
 };
 
 // An output. Calls come from the scheduler's thread, batch by batch in order.
-// Exactly-once sinks: Deliver of a batch that was delivered already (wholly or in part, also by an earlier process) writes
-// only what is missing.
+// Exactly-once sinks: Deliver of a batch that was delivered already (wholly or in part, also by an
+// earlier process) writes only what is missing.
 class Sink {
  public:
   virtual ~Sink() = default;
-  // Fences older generations and clears what they left unfinished. `committed`: last committed batch (0: none).
+  // Fences older generations and clears what they left unfinished. `committed`: last committed
+  // batch (0: none).
   virtual Status Open(const std::string& generation, int64_t committed) = 0;
   // Largest batch of which the sink holds output, 0 for none or unknown. After Open.
   virtual Result<int64_t> DeliveredBatch() = 0;
-  virtual Status Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts, std::vector<RejectedRow>* rejected) = 0;
+  virtual Status Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
+                         std::vector<RejectedRow>* rejected) = 0;
   // Batch committed: readers may see it.
   virtual Status Committed(int64_t batch) = 0;
 };

@@ -1,0 +1,280 @@
+#include "worker/sink/file/file_sink.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+
+#include "crds/base/failpoint.h"
+#include "crds/base/file.h"
+#include "crds/base/text.h"
+
+namespace millrace::worker {
+namespace {
+
+constexpr size_t kMaxPendingFiles = 64;  // open descriptors at one time
+constexpr size_t kMaxKnownFolders = 10'000;
+constexpr int kMaxFolderDepth = 64;
+constexpr size_t kDigestDigits = 8;
+constexpr std::string_view kFencedPrefix = ".fenced-";
+
+Status MakeDirectory(const std::string& path) {
+  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
+    return ErrnoError("create folder " + path, errno);
+  return OkStatus();
+}
+
+bool IsHiddenName(std::string_view name) { return name.starts_with('_') || name.starts_with('.'); }
+
+// The N of {"batch": N}.
+Result<int64_t> ParseCommitted(const std::string& text, const std::string& path) {
+  const size_t colon = text.find(':');
+  int64_t batch = -1;
+  if (colon != std::string::npos) {
+    const std::string_view number = Trim(std::string_view(text).substr(colon + 1));
+    std::from_chars(number.data(), number.data() + number.size(), batch);
+  }
+  if (batch < 0)
+    return InternalError(path + " does not say {\"batch\": N}; it holds " + Excerpt(text));
+  return batch;
+}
+
+// One name per task: a second part of the same one would be taken for a replay and lost.
+Status CheckParts(const std::string& digest, const std::vector<SinkPart>& parts) {
+  if (digest.size() != kDigestDigits)
+    return InternalError("batch digest \"" + digest + "\" is too short");
+  std::set<std::pair<std::string_view, int>> tasks;
+  for (const SinkPart& part : parts) {
+    if (!tasks.emplace(part.stage, part.unit).second) {
+      return InternalError("two parts of task " + part.stage + "/" + std::to_string(part.unit) +
+                           " in one batch");
+    }
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+FileSink::FileSink(FileSinkOptions options, Projection projection, std::unique_ptr<Encoder> encoder)
+    : options_(std::move(options)),
+      projection_(std::move(projection)),
+      encoder_(std::move(encoder)) {
+  while (options_.path.size() > 1 && options_.path.ends_with('/')) options_.path.pop_back();
+  extension_ = std::string(encoder_->extension()) + std::string(CodecSuffix(options_.codec));
+}
+
+Status FileSink::Open(const std::string& generation, int64_t committed) {
+  if (generation.empty() || IsHiddenName(generation) || generation.find('/') != std::string::npos) {
+    return InvalidError("\"" + Excerpt(generation) + "\" is not a generation name");
+  }
+  pending_.clear();
+  digests_.clear();
+  published_.clear();
+  folders_.clear();
+  delivered_ = 0;
+  staging_ = options_.path + "/_staging/" + generation;
+  RETURN_IF_ERROR(MakeDirectories(options_.path + "/_staging"));
+  RETURN_IF_ERROR(MakeDirectory(staging_));
+  RETURN_IF_ERROR(FenceOthers());
+  RETURN_IF_ERROR(Scan("", 0, committed));  // only now: nobody else can add a name any more
+  return ReadCommitted(committed);
+}
+
+Status FileSink::FenceOthers() {
+  const std::string folder = options_.path + "/_staging";
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(folder));
+  for (const std::string& name : names) {
+    const std::string path = folder + "/" + name;
+    if (path == staging_) continue;
+    std::string fenced = path;
+    if (!name.starts_with(kFencedPrefix)) {
+      fenced = folder + "/" + std::string(kFencedPrefix) + name;
+      if (rename(path.c_str(), fenced.c_str()) != 0) return ErrnoError("rename " + path, errno);
+    }
+    RETURN_IF_ERROR(RemoveTree(fenced));
+  }
+  return SyncDirectory(folder);
+}
+
+Status FileSink::Scan(const std::string& folder, int depth, int64_t committed) {
+  const std::string base = folder.empty() ? options_.path : options_.path + "/" + folder;
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(base));
+  for (const std::string& name : names) {
+    if (IsHiddenName(name)) continue;
+    const std::string relative = folder.empty() ? name : folder + "/" + name;
+    if (const std::optional<DataFileName> data = DataFileName::Parse(name)) {
+      if (data->stream != options_.stream || data->batch <= committed) continue;
+      delivered_ = std::max(delivered_, data->batch);
+      digests_[data->batch].insert(data->digest);
+      published_[data->batch].insert(options_.path + "/" + relative);
+      continue;
+    }
+    struct stat info {};
+    const std::string path = options_.path + "/" + relative;
+    if (options_.path_expr == nullptr || depth >= kMaxFolderDepth ||
+        lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+      continue;
+    }
+    RETURN_IF_ERROR(Scan(relative, depth + 1, committed));
+  }
+  return OkStatus();
+}
+
+// A reader may have taken, and removed, files that this job's state knows nothing of: their batch
+// counts as delivered.
+Status FileSink::ReadCommitted(int64_t committed) {
+  const std::string path = options_.path + "/_committed";
+  Result<std::string> text = ReadFile(path, 1024);
+  if (text.status().code() == StatusCode::kNotFound) return WriteCommitted(committed);
+  RETURN_IF_ERROR(text.status());
+  ASSIGN_OR_RETURN(committed_, ParseCommitted(*text, path));
+  if (committed_ > committed) delivered_ = std::max(delivered_, committed_);
+  return committed_ < committed ? WriteCommitted(committed) : OkStatus();
+}
+
+Status FileSink::WriteCommitted(int64_t batch) {
+  RETURN_IF_ERROR(
+      ReplaceFile(options_.path + "/_committed", "{\"batch\": " + std::to_string(batch) + "}\n"));
+  committed_ = batch;
+  return OkStatus();
+}
+
+Result<int64_t> FileSink::DeliveredBatch() { return delivered_; }
+
+Status FileSink::Committed(int64_t batch) {
+  digests_.erase(digests_.begin(), digests_.upper_bound(batch));
+  published_.erase(published_.begin(), published_.upper_bound(batch));
+  if (batch <= committed_) return OkStatus();
+  Failpoint("file_sink.before_committed");
+  return WriteCommitted(batch);
+}
+
+Status FileSink::Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
+                         std::vector<RejectedRow>* rejected) {
+  const std::string digest = batch.digest.substr(0, kDigestDigits);
+  RETURN_IF_ERROR(CheckParts(digest, parts));
+  for (const std::string& other : digests_[batch.batch]) {
+    if (other == digest) continue;
+    return InternalError(
+        "StateRolledBack: " + options_.path + " holds files of batch " +
+        std::to_string(batch.batch) + " with digest " + other + ", this run has " + digest +
+        "; they come from another history of the job. Restore its state or use another path");
+  }
+  Status status;
+  for (const SinkPart& part : parts) {
+    const DataFileName name{options_.stream, part.stage, part.unit, batch.batch, digest};
+    for (const auto& [folder, rows] : Route(part, rejected)) {
+      status = WriteFile(name, folder, rows, rejected);
+      if (!status.ok()) break;
+    }
+    if (!status.ok()) break;
+  }
+  if (status.ok()) status = PublishPending();
+  pending_.clear();
+  return status.WithContext("file sink");
+}
+
+FileSink::FolderRows FileSink::Route(const SinkPart& part,
+                                     std::vector<RejectedRow>* rejected) const {
+  FolderRows result;
+  for (const RecordBatch& rows : part.rows) {
+    const RecordBatch live = Keep(rows, LiveRows(rows));
+    if (live.num_rows() == 0) continue;
+    const RecordBatch projected = projection_.Apply(live);
+    if (options_.path_expr == nullptr) {
+      result[""].push_back(projected);
+      continue;
+    }
+    std::vector<BadRecord> bad;
+    const ColumnRef folders = options_.path_expr->Evaluate(live, nullptr, &bad);
+    std::map<std::string_view, std::vector<uint32_t>> by_folder;
+    size_t next_bad = 0;
+    std::vector<BadRecord> refused = bad;
+    for (uint32_t row = 0; row < live.num_rows(); ++row) {
+      if (next_bad < bad.size() && bad[next_bad].row == row) {
+        ++next_bad;
+      } else {
+        by_folder[folders->strings[row]].push_back(row);
+      }
+    }
+    for (const auto& [folder, indexes] : by_folder) {
+      const Status valid = CheckSubfolder(folder);
+      if (valid.ok()) {
+        result[std::string(folder)].push_back(Keep(projected, indexes));
+      } else {
+        for (const uint32_t row : indexes) refused.push_back({row, valid.message()});
+      }
+    }
+    RejectRows(projected, refused, "pathExpr: ", rejected);
+  }
+  return result;
+}
+
+Status FileSink::WriteFile(const DataFileName& name, const std::string& folder,
+                           const std::vector<RecordBatch>& rows,
+                           std::vector<RejectedRow>* rejected) {
+  const std::string base = folder.empty() ? options_.path : options_.path + "/" + folder;
+  const std::string target = base + "/" + name.Format(extension_);
+  const std::string staging_path =
+      staging_ + "/" + options_.stream + "." + std::to_string(next_staged_++);
+  const bool exists = published_[name.batch].contains(target);
+  std::unique_ptr<StagedFile> file;
+  RETURN_IF_ERROR(EncodeInto(rows, exists ? nullptr : &staging_path, &file, rejected));
+  if (file == nullptr) return OkStatus();
+  RETURN_IF_ERROR(file->Finish());
+  if (!folder.empty()) RETURN_IF_ERROR(MakeFolder(folder));
+  pending_.push_back({std::move(file), base, target, name});
+  return pending_.size() >= kMaxPendingFiles ? PublishPending() : OkStatus();
+}
+
+// Without a path the rows are only tried, for what they reject. The file is created with the first
+// row that encodes.
+Status FileSink::EncodeInto(const std::vector<RecordBatch>& rows, const std::string* staging_path,
+                            std::unique_ptr<StagedFile>* file, std::vector<RejectedRow>* rejected) {
+  std::string bytes;
+  for (const RecordBatch& batch : rows) {
+    std::vector<BadRecord> bad;
+    bytes.clear();
+    encoder_->Encode(batch, &bytes, nullptr, &bad);
+    RejectRows(batch, bad, "", rejected);
+    if (bytes.empty() || staging_path == nullptr) continue;
+    if (*file == nullptr) {
+      ASSIGN_OR_RETURN(*file, StagedFile::Create(*staging_path, options_.codec));
+      RETURN_IF_ERROR((*file)->Append(encoder_->Header()));
+    }
+    RETURN_IF_ERROR((*file)->Append(bytes));
+  }
+  return OkStatus();
+}
+
+Status FileSink::MakeFolder(const std::string& folder) {
+  if (folders_.contains(folder)) return OkStatus();
+  if (folders_.size() >= kMaxKnownFolders) folders_.clear();
+  std::string parent = options_.path;
+  for (const std::string_view part : Split(folder, '/')) {
+    const std::string path = parent + "/" + std::string(part);
+    RETURN_IF_ERROR(MakeDirectory(path));
+    RETURN_IF_ERROR(SyncDirectory(parent));
+    parent = path;
+  }
+  folders_.insert(folder);
+  return OkStatus();
+}
+
+Status FileSink::PublishPending() {
+  std::set<std::string> touched;
+  for (const Staged& staged : pending_) RETURN_IF_ERROR(staged.file->Sync());
+  for (const Staged& staged : pending_) {
+    RETURN_IF_ERROR(staged.file->Publish(staged.target));
+    digests_[staged.name.batch].insert(staged.name.digest);
+    published_[staged.name.batch].insert(staged.target);
+    touched.insert(staged.folder);
+  }
+  for (const std::string& folder : touched) RETURN_IF_ERROR(SyncDirectory(folder));
+  pending_.clear();
+  return OkStatus();
+}
+
+}  // namespace millrace::worker

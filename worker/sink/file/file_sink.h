@@ -1,0 +1,84 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "worker/client/compression.h"
+#include "worker/data/format.h"
+#include "worker/expr/program.h"
+#include "worker/sink/file/file_name.h"
+#include "worker/sink/file/staged_file.h"
+#include "worker/sink/projection.h"
+#include "worker/sink/sink.h"
+
+namespace millrace::worker {
+
+struct FileSinkOptions {
+  std::string path;
+  std::string stream;
+  Codec codec = Codec::kNone;
+  ProgramRef path_expr;  // null: all files directly in `path`
+};
+
+// Files of one stream below a folder, exactly once.
+//   <path>/_staging/<generation>/   files that are being written
+//   <path>/[folder/]<data file>     see DataFileName; appears by rename, complete and synced; never
+//   replaced <path>/_committed               {"batch": N}: readers take data files of batches <= N
+//   and skip names with "_" or "." in front
+// Guarantee: a name is written at most once, so a replayed batch adds only the files that are
+// missing. Open renames the staging folders of other generations away, after which their writers
+// can publish nothing more; Deliver never creates one. A batch is refused when a file of it under
+// another digest exists. Rows that cannot be encoded are reported on every delivery, also for files
+// that exist. Thread-compatible; blocks on the file system. Errors: kAborted when fenced by a newer
+// generation, kInternal (disk full, I/O error) with the path; nothing is half visible.
+class FileSink final : public Sink {
+ public:
+  FileSink(FileSinkOptions options, Projection projection, std::unique_ptr<Encoder> encoder);
+
+  Status Open(const std::string& generation, int64_t committed) override;
+  Result<int64_t> DeliveredBatch() override;
+  Status Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
+                 std::vector<RejectedRow>* rejected) override;
+  Status Committed(int64_t batch) override;
+
+ private:
+  // Rows of one part that go to one folder ("" is `path` itself), batch by batch, already
+  // projected.
+  using FolderRows = std::map<std::string, std::vector<RecordBatch>>;
+  struct Staged {
+    std::unique_ptr<StagedFile> file;
+    std::string folder;
+    std::string target;
+    DataFileName name;
+  };
+
+  Status FenceOthers();
+  Status Scan(const std::string& folder, int depth, int64_t committed);
+  Status ReadCommitted(int64_t committed);
+  Status WriteCommitted(int64_t batch);
+  FolderRows Route(const SinkPart& part, std::vector<RejectedRow>* rejected) const;
+  Status WriteFile(const DataFileName& name, const std::string& folder,
+                   const std::vector<RecordBatch>& rows, std::vector<RejectedRow>* rejected);
+  Status EncodeInto(const std::vector<RecordBatch>& rows, const std::string* staging_path,
+                    std::unique_ptr<StagedFile>* file, std::vector<RejectedRow>* rejected);
+  Status MakeFolder(const std::string& folder);
+  Status PublishPending();
+
+  FileSinkOptions options_;
+  Projection projection_;
+  std::unique_ptr<Encoder> encoder_;
+  std::string extension_;
+  std::string staging_;
+  int64_t delivered_ = 0;
+  int64_t committed_ = 0;
+  std::map<int64_t, std::set<std::string>> digests_;    // of files beyond the committed batch
+  std::map<int64_t, std::set<std::string>> published_;  // paths of the same files
+  std::set<std::string> folders_;                       // known to exist
+  std::vector<Staged> pending_;
+  int64_t next_staged_ = 0;
+};
+
+}  // namespace millrace::worker
