@@ -1,0 +1,144 @@
+#include "worker/client/http_client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include "worker/client/loopback_server.h"
+
+namespace millrace::worker {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::unique_ptr<HttpClient> ClientOf(const std::string& url, HttpClientOptions options = {}) {
+  Result<std::unique_ptr<HttpClient>> client = HttpClient::Create(url, options);
+  EXPECT_TRUE(client.ok()) << client.status();
+  return std::move(client).value();
+}
+
+TEST(HttpClientTest, SendsBodyAndHeadersAndReadsTheAnswer) {
+  LoopbackServer server([](const httplib::Request&, httplib::Response& response) {
+    response.status = 201;
+    response.set_header("Retry-After", "7");
+    response.set_content("made", "text/plain");
+  });
+  const auto client = ClientOf(server.Url("/in?a=b%20c"));
+  const Result<HttpResponse> response =
+      client->Send({"PUT", {{"X-One", "1"}, {"Content-Type", "text/csv"}}, "a,b\n"});
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->status, 201);
+  EXPECT_EQ(response->body, "made");
+  EXPECT_EQ(response->headers.at("retry-after"), "7");
+  const LoopbackServer::Seen seen = server.seen().at(0);
+  EXPECT_EQ(seen.method, "PUT");
+  EXPECT_EQ(seen.body, "a,b\n");
+  EXPECT_EQ(seen.Header("X-One"), "1");
+  EXPECT_EQ(seen.Header("Host"), "127.0.0.1:" + std::to_string(server.port()));
+}
+
+TEST(HttpClientTest, ErrorStatusIsAnAnswer) {
+  LoopbackServer server(
+      [](const httplib::Request&, httplib::Response& response) { response.status = 503; });
+  EXPECT_EQ(ClientOf(server.Url("/"))->Send({})->status, 503);
+}
+
+TEST(HttpClientTest, CutsLongAnswers) {
+  LoopbackServer server([](const httplib::Request&, httplib::Response& response) {
+    response.set_content(std::string(100'000, 'x'), "text/plain");
+  });
+  HttpClientOptions options;
+  options.max_body_bytes = 1000;
+  const Result<HttpResponse> response = ClientOf(server.Url("/"), options)->Send({});
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_TRUE(response->truncated);
+  EXPECT_EQ(response->body.size(), 1000u);
+}
+
+TEST(HttpClientTest, FollowsRedirectsOnTheSameHostOnly) {
+  LoopbackServer server([](const httplib::Request& request, httplib::Response& response) {
+    if (request.path == "/end") return response.set_content("end", "text/plain");
+    const std::string port = request.path == "/away" ? "1" : "";
+    response.set_redirect(port.empty() ? "/end" : "http://127.0.0.1:1/end");
+  });
+  EXPECT_EQ(ClientOf(server.Url("/start"))->Send({})->body, "end");
+  const Status away = ClientOf(server.Url("/away"))->Send({}).status();
+  EXPECT_EQ(away.code(), StatusCode::kInvalid);
+  EXPECT_THAT(away.message(), HasSubstr("redirects to http://127.0.0.1:1"));
+}
+
+TEST(HttpClientTest, DoesNotRepeatAPostOnRedirect) {
+  LoopbackServer server([](const httplib::Request&, httplib::Response& response) {
+    response.set_redirect("/x", 303);
+  });
+  EXPECT_EQ(ClientOf(server.Url("/"))->Send({"POST", {}, "x"})->status, 303);
+  EXPECT_EQ(server.seen().size(), 1u);
+}
+
+TEST(HttpClientTest, StopsAfterTooManyRedirects) {
+  LoopbackServer server([](const httplib::Request&, httplib::Response& response) {
+    response.set_redirect("/again");
+  });
+  EXPECT_THAT(ClientOf(server.Url("/"))->Send({}).status().message(), HasSubstr("more than 5"));
+}
+
+// Accepts connections and never says anything.
+class SilentServer {
+ public:
+  SilentServer() : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentServer() { close(fd_); }
+  void Listen() { EXPECT_EQ(listen(fd_, 8), 0); }
+  std::string Url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/"; }
+
+ private:
+  int fd_;
+  int port_ = 0;
+};
+
+TEST(HttpClientTest, GivesUpAtTheDeadline) {
+  SilentServer server;
+  server.Listen();
+  HttpClientOptions options;
+  options.timeout = std::chrono::milliseconds(100);
+  const Status status = ClientOf(server.Url(), options)->Send({}).status();
+  EXPECT_EQ(status.code(), StatusCode::kDeadline) << status;
+}
+
+TEST(HttpClientTest, DripFeedMeetsTheDeadlineToo) {
+  std::atomic<bool> stop = false;
+  LoopbackServer server([&stop](const httplib::Request&, httplib::Response& response) {
+    response.set_chunked_content_provider("text/plain", [&stop](size_t, httplib::DataSink& sink) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      return !stop && sink.write("x", 1);
+    });
+  });
+  HttpClientOptions options;
+  options.timeout = std::chrono::milliseconds(200);
+  const Status status = ClientOf(server.Url("/"), options)->Send({}).status();
+  stop = true;
+  EXPECT_EQ(status.code(), StatusCode::kDeadline) << status;
+}
+
+TEST(HttpClientTest, NoListenerIsUnavailable) {
+  SilentServer server;  // bound, not listening
+  const Status status = ClientOf(server.Url())->Send({}).status();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable) << status;
+  EXPECT_THAT(status.message(), HasSubstr("no connection"));
+}
+
+TEST(HttpClientTest, RefusesHeadersThatWouldSplitTheRequest) {
+  const auto client = ClientOf("http://127.0.0.1:1/");
+  EXPECT_EQ(client->Send({"GET", {{"X", "a\r\nY: b"}}, ""}).status().code(), StatusCode::kInvalid);
+  EXPECT_EQ(client->Send({"GET", {{"X: a", "b"}}, ""}).status().code(), StatusCode::kInvalid);
+}
+
+}  // namespace
+}  // namespace millrace::worker
