@@ -4,38 +4,10 @@
 #include <map>
 
 #include "crds/base/text.h"
+#include "worker/plan/expression_texts.h"
 
 namespace millrace::worker {
 namespace {
-
-void AddTexts(const api::ExpressionMap& map, std::vector<const std::string*>* out) {
-  for (const auto& [field, text] : map) out->push_back(&text);
-}
-
-// The step's expressions that may read tables.<name>.
-std::vector<const std::string*> ExpressionsOf(const api::StepKind& kind) {
-  std::vector<const std::string*> texts;
-  if (const auto* step = std::get_if<api::MapStep>(&kind)) AddTexts(step->fields, &texts);
-  if (const auto* step = std::get_if<api::SetStep>(&kind)) AddTexts(step->fields, &texts);
-  if (const auto* step = std::get_if<api::FlatMapStep>(&kind)) texts.push_back(&step->list);
-  if (const auto* step = std::get_if<api::FilterStep>(&kind)) texts.push_back(&step->condition);
-  if (const auto* step = std::get_if<api::AggregateStep>(&kind)) AddTexts(step->values, &texts);
-  if (const auto* step = std::get_if<api::LookupStep>(&kind)) AddTexts(step->match, &texts);
-  if (const auto* step = std::get_if<api::StateStep>(&kind)) {
-    AddTexts(step->update, &texts);
-    AddTexts(step->output.fields, &texts);
-    texts.push_back(&step->output.when);
-  }
-  return texts;
-}
-
-// The table is read by the step, as a look-up, initial state, or tables.<name>.
-bool ReadsTable(const api::StepKind& kind, const std::string& table) {
-  if (const auto* step = std::get_if<api::LookupStep>(&kind); step != nullptr && step->table == table) return true;
-  if (const auto* step = std::get_if<api::StateStep>(&kind); step != nullptr && step->initial == table) return true;
-  const std::vector<const std::string*> texts = ExpressionsOf(kind);
-  return std::any_of(texts.begin(), texts.end(), [&](const std::string* text) { return text->find("tables." + table) != std::string::npos; });
-}
 
 std::vector<std::string> StreamsReadBy(const api::StreamingJob& job, const api::Stream& stream) {
   std::vector<std::string> names{stream.from};

@@ -1,0 +1,309 @@
+#include "worker/schedule/batch_runner.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "crds/base/failpoint.h"
+#include "crds/base/log.h"
+#include "crds/base/text.h"
+
+namespace millrace::worker {
+namespace {
+
+Duration Since(MonotonicTime begin, const Clock& clock) { return clock.Monotonic() - begin; }
+
+std::set<std::string> Lines(const std::string& text) {
+  std::set<std::string> lines;
+  for (const std::string_view line : Split(text, '\n')) {
+    if (!line.empty()) lines.emplace(line);
+  }
+  return lines;
+}
+
+std::string StageOf(const std::string& shape_line) { return shape_line.substr(0, shape_line.find('\t')); }
+
+}  // namespace
+
+BatchRunner::BatchRunner(JobParts* parts, JobListener* listener)
+    : parts_(parts), listener_(listener), executor_(&parts->plan.graph, parts->pool.get()), delivery_(parts),
+      event_times_(parts->job->spec.sources.size()) {}
+
+Status BatchRunner::Recover(const JobRecord& record) {
+  commit_ = record.commit;
+  generation_ = record.generation;
+  std::vector<std::string> kept;
+  RETURN_IF_ERROR(CheckShape(record, &kept));
+  for (size_t stage = 0; stage < parts_->plan.graph.stages.size(); ++stage) {
+    const StageSpec& spec = parts_->plan.graph.stages[stage];
+    if (std::find(kept.begin(), kept.end(), spec.id) == kept.end()) continue;
+    for (int unit = 0; unit < spec.units; ++unit) RETURN_IF_ERROR(RestoreUnit(static_cast<int>(stage), unit));
+  }
+  RETURN_IF_ERROR(parts_->tables->Restore(parts_->coordinator->state()));
+  RETURN_IF_ERROR(DropState(kept));
+  for (size_t i = 0; i < parts_->sinks.size(); ++i) {
+    const std::string& name = parts_->job->spec.sinks[i].name;
+    Status status = parts_->sinks[i]->Open(generation_, commit_.batch);
+    if (status.ok() && commit_.batch > 0) status = parts_->sinks[i]->Committed(commit_.batch);
+    if (!status.ok()) return status.WithContext("sink \"" + name + "\"");
+    ASSIGN_OR_RETURN(const int64_t delivered, parts_->sinks[i]->DeliveredBatch());
+    if (delivered > commit_.batch + (record.pending ? 1 : 0)) {
+      return InternalError("StateRolledBack: sink \"" + name + "\" holds output of batch " + std::to_string(delivered) +
+                           ", but the state directory knows only up to batch " + std::to_string(commit_.batch) +
+                           "; restore the newer state, or give the job a new output path");
+    }
+  }
+  return OkStatus();
+}
+
+// Which stages keep their state: those whose shape is as it was.
+Status BatchRunner::CheckShape(const JobRecord& record, std::vector<std::string>* kept) {
+  const std::set<std::string> before = Lines(record.shape);
+  const std::set<std::string> now = Lines(parts_->plan.shape);
+  std::vector<std::string> lost;
+  for (const std::string& line : before) (now.contains(line) ? *kept : lost).push_back(StageOf(line));
+  if (record.first_run || lost.empty() || commit_.batch == 0 || parts_->job->spec.upgrade.allow_state_loss) return OkStatus();
+  return InvalidError("this edit would drop the state of " + Join(lost, ", ") +
+                      ": its name, key, window or state types changed. Undo the edit, or set upgrade.allowStateLoss: true");
+}
+
+// Clears stored state that no stage of this spec takes over, with the next commit.
+Status BatchRunner::DropState(const std::vector<std::string>& kept) {
+  StateLog& log = parts_->coordinator->state();
+  for (const auto& [stage, unit] : log.Units()) {
+    if (stage.starts_with("table.") || std::find(kept.begin(), kept.end(), stage) != kept.end()) continue;
+    RETURN_IF_ERROR(log.PutSnapshot(stage, unit, ""));
+  }
+  return OkStatus();
+}
+
+Status BatchRunner::RestoreUnit(int stage, int unit) {
+  StageSpec& spec = parts_->plan.graph.stages[stage];
+  if (!spec.logic->stateful()) return spec.logic->Restore(unit, {}, {});
+  ASSIGN_OR_RETURN(const UnitBlobs blobs, parts_->coordinator->state().Load(spec.id, unit));
+  const Status status = spec.logic->Restore(unit, blobs.snapshot, blobs.deltas);
+  return status.ok() ? status : status.WithContext("state of " + spec.id + ", key group " + std::to_string(unit));
+}
+
+BatchContext BatchRunner::ContextOf(const BatchPlan& plan) const {
+  BatchContext context;
+  context.batch = plan.batch;
+  context.batch_time = plan.batch_time;
+  context.previous_batch_time = commit_.batch_time;
+  context.final = plan.final;
+  for (const PlannedSource& source : plan.sources) {
+    context.watermarks.push_back(source.watermark);
+    const auto it = commit_.sources.find(source.name);
+    context.previous_watermarks.push_back(it == commit_.sources.end() ? TimePoint::min() : it->second.watermark);
+  }
+  return context;
+}
+
+bool BatchRunner::HasWork(const BatchContext& context) const {
+  for (const StageSpec& stage : parts_->plan.graph.stages) {
+    if (!stage.logic->stateful()) continue;
+    for (int unit = 0; unit < stage.units; ++unit) {
+      if (stage.logic->HasWork(context, unit)) return true;
+    }
+  }
+  return false;
+}
+
+Status BatchRunner::Prepare(const BatchPlan& plan) {
+  RETURN_IF_ERROR(parts_->tables->Select(plan.table_versions, *parts_->coordinator, parts_->plan.tables.get()));
+  for (size_t i = 0; i < plan.sources.size(); ++i) {
+    InputStage* input = parts_->plan.inputs[i];
+    if (input == nullptr) continue;
+    std::vector<PartitionRange> ranges;
+    for (const PlannedRange& range : plan.sources[i].ranges) ranges.push_back({range.partition, range.from, range.to, range.proof, range.records});
+    std::map<int, std::map<int64_t, std::string>> exclusions;
+    for (const Exclusion& exclusion : plan.exclusions) {
+      if (exclusion.source == plan.sources[i].name) exclusions[exclusion.partition][exclusion.index] = exclusion.message;
+    }
+    input->Assign(std::move(ranges), std::move(exclusions));
+  }
+  return OkStatus();
+}
+
+Result<BatchInfo> BatchRunner::Run(BatchPlan plan, std::stop_token stop) {
+  for (int64_t attempt = 1;; ++attempt) {
+    BatchInfo info;
+    info.attempts = static_cast<int>(attempt);
+    const Status status = Attempt(plan, &info);
+    if (status.ok()) {
+      info.plan = std::move(plan);
+      return info;
+    }
+    listener_->OnBatchFailed(plan.batch, static_cast<int>(attempt), status);
+    RETURN_IF_ERROR(AfterFailure(status, attempt, &plan, stop));
+  }
+}
+
+// Decides whether a failed batch is tried again; the failure when it is not.
+Status BatchRunner::AfterFailure(const Status& failure, int64_t attempt, BatchPlan* plan, const std::stop_token& stop) {
+  const api::RestartPolicy& restarts = parts_->job->spec.restart_policy;
+  if (failure.retryable()) {
+    if (restarts.max_restarts && attempt > *restarts.max_restarts) return failure;
+    const auto doublings = std::min<int64_t>(attempt - 1, 20);
+    const Duration wait = std::min(restarts.backoff_base * (int64_t{1} << doublings), restarts.backoff_cap);
+    Log(LogLevel::kWarn, "batch failed, trying again", {{"batch", std::to_string(plan->batch)}, {"wait", FormatDuration(wait)}, {"error", failure.message()}});
+    return parts_->clock->SleepFor(wait, stop) ? OkStatus() : AbortedError("stopped while batch " + std::to_string(plan->batch) + " was failing: " + failure.message());
+  }
+  const api::PoisonBatch& poison = parts_->job->spec.poison_batch;
+  if (failure.code() != StatusCode::kInvalid) return failure;
+  if (attempt < poison.attempts) return OkStatus();
+  if (poison.action == api::PoisonBatch::Action::kBisect && plan->exclusions.empty()) {
+    RETURN_IF_ERROR(Bisector(this).ExcludePoison(plan));
+    return parts_->coordinator->AppendPlan(*plan);
+  }
+  return InvalidError("batch " + std::to_string(plan->batch) + " failed " + std::to_string(attempt) + " times: " + failure.message());
+}
+
+Status BatchRunner::Attempt(const BatchPlan& plan, BatchInfo* info) {
+  RETURN_IF_ERROR(Prepare(plan));
+  const MonotonicTime begin = parts_->clock->Monotonic();
+  BatchRun run = executor_.Begin(ContextOf(plan));
+  Status status = executor_.RunStages(0, parts_->plan.first_dead_letter_stage, &run);
+  info->compute = Since(begin, *parts_->clock);
+  if (status.ok()) status = Output(plan, &run, info);
+  const MonotonicTime computed = parts_->clock->Monotonic();
+  if (status.ok()) status = PutState(run);
+  if (status.ok()) status = CommitBatch(plan, run);
+  if (!status.ok()) {
+    Undo(run);
+    return status;
+  }
+  info->commit = Since(computed, *parts_->clock);
+  info->processing_delay = Since(begin, *parts_->clock);
+  FillInfo(run, info);
+  return OkStatus();
+}
+
+Status BatchRunner::Output(const BatchPlan& plan, BatchRun* run, BatchInfo* info) {
+  const MonotonicTime begin = parts_->clock->Monotonic();
+  Failpoint("run.computed");
+  // From the first output on the plan must be a fact.
+  const bool dead_letters = parts_->plan.dead_letter_edge >= 0;
+  if (Delivery::HasOutput(*run) || dead_letters) RETURN_IF_ERROR(parts_->coordinator->SyncPlan());
+  const SinkBatch batch{plan.batch, plan.batch_time, generation_, HexEncode(parts_->coordinator->plan_digest())};
+  RETURN_IF_ERROR(delivery_.DeliverWave(false, batch, run, info));
+  const int stages = static_cast<int>(parts_->plan.graph.stages.size());
+  RETURN_IF_ERROR(executor_.RunStages(parts_->plan.first_dead_letter_stage, stages, run));
+  RETURN_IF_ERROR(delivery_.DeliverWave(true, batch, run, info));
+  Failpoint("run.delivered");
+  info->output = Since(begin, *parts_->clock);
+  return delivery_.ApplyTables(*run);
+}
+
+Status BatchRunner::PutState(const BatchRun& run) {
+  struct Blob {
+    int stage;
+    int unit;
+    bool snapshot;
+    std::string bytes;
+    Status status;
+  };
+  StateLog& log = parts_->coordinator->state();
+  std::vector<Blob> blobs;
+  for (size_t stage = 0; stage < run.ran.size(); ++stage) {
+    const StageSpec& spec = parts_->plan.graph.stages[stage];
+    if (!spec.logic->stateful()) continue;
+    for (const int unit : run.ran[stage]) blobs.push_back({static_cast<int>(stage), unit, log.WantsSnapshot(spec.id, unit), {}, {}});
+  }
+  parts_->pool->ParallelFor(blobs.size(), [&](size_t i) {
+    Blob& blob = blobs[i];
+    StageLogic& logic = *parts_->plan.graph.stages[blob.stage].logic;
+    blob.status = blob.snapshot ? logic.EncodeSnapshot(blob.unit, &blob.bytes) : logic.EncodeDelta(blob.unit, &blob.bytes);
+  });
+  for (const Blob& blob : blobs) {
+    RETURN_IF_ERROR(blob.status);
+    const std::string& id = parts_->plan.graph.stages[blob.stage].id;
+    if (blob.snapshot) RETURN_IF_ERROR(log.PutSnapshot(id, blob.unit, blob.bytes));
+    else if (!blob.bytes.empty()) RETURN_IF_ERROR(log.PutDelta(id, blob.unit, blob.bytes));
+  }
+  RETURN_IF_ERROR(parts_->tables->PutState(&log));
+  Failpoint("state.put");
+  return OkStatus();
+}
+
+Status BatchRunner::CommitBatch(const BatchPlan& plan, const BatchRun& run) {
+  CommitPoint next = commit_;
+  next.batch = plan.batch;
+  next.digest = parts_->coordinator->plan_digest();
+  next.generation = generation_;
+  next.batch_time = plan.batch_time;
+  next.completed = plan.final;
+  std::vector<std::map<int, TimePoint>> event_times(plan.sources.size());
+  for (size_t i = 0; i < plan.sources.size(); ++i) {
+    const PlannedSource& planned = plan.sources[i];
+    CommittedSource& source = next.sources[planned.name];
+    source.cursor = planned.cursor;
+    source.watermark = planned.watermark;
+    for (const PlannedRange& range : planned.ranges) {
+      source.offsets[range.partition] = range.to;
+      event_times[i][range.partition] = TimePoint::min();
+    }
+  }
+  for (size_t stage = 0; stage < parts_->plan.graph.stages.size(); ++stage) {
+    const auto* input = dynamic_cast<const InputStage*>(parts_->plan.graph.stages[stage].logic.get());
+    if (input == nullptr) continue;
+    const int index = input->spec().source_index;
+    for (const int unit : run.ran[stage]) {
+      const TimePoint maximum = run.reports[stage][unit].max_event_time;
+      event_times[index][unit] = maximum;
+      if (maximum == TimePoint::min()) continue;
+      TimePoint& known = next.sources[plan.sources[index].name].max_event_times.try_emplace(unit, maximum).first->second;
+      known = std::max(known, maximum);
+    }
+  }
+  RETURN_IF_ERROR(parts_->coordinator->Commit(next));
+  commit_ = std::move(next);
+  event_times_ = std::move(event_times);
+  for (size_t stage = 0; stage < run.ran.size(); ++stage) {
+    for (const int unit : run.ran[stage]) parts_->plan.graph.stages[stage].logic->Settle(unit);
+  }
+  parts_->tables->Settle();
+  for (size_t i = 0; i < parts_->sinks.size(); ++i) {
+    const Status status = parts_->sinks[i]->Committed(commit_.batch);
+    if (!status.ok()) return InternalError("sink \"" + parts_->job->spec.sinks[i].name + "\" after commit: " + status.message());
+  }
+  Failpoint("run.committed");
+  for (size_t i = 0; i < parts_->sources.size(); ++i) {
+    if (parts_->sources[i] == nullptr) continue;
+    const CommittedSource& source = commit_.sources[parts_->job->spec.sources[i].name];
+    parts_->sources[i]->Committed({source.cursor, source.offsets});
+  }
+  return OkStatus();
+}
+
+void BatchRunner::Undo(const BatchRun& run) {
+  parts_->coordinator->Discard();
+  for (size_t stage = 0; stage < run.ran.size(); ++stage) {
+    for (const int unit : run.ran[stage]) {
+      if (const Status status = RestoreUnit(static_cast<int>(stage), unit); !status.ok()) {
+        Log(LogLevel::kError, "state could not be restored", {{"error", status.message()}});
+      }
+    }
+  }
+  if (const Status status = parts_->tables->Restore(parts_->coordinator->state()); !status.ok()) {
+    Log(LogLevel::kError, "stream tables could not be restored", {{"error", status.message()}});
+  }
+}
+
+void BatchRunner::FillInfo(const BatchRun& run, BatchInfo* info) const {
+  info->stages = run.stages;
+  info->state_bytes = parts_->coordinator->state().committed_bytes();
+  for (size_t stage = 0; stage < run.stages.size(); ++stage) {
+    const TaskReport& total = run.stages[stage].total;
+    info->late_records += total.late_records;
+    info->bad_records += total.bad_records;
+    const auto* input = dynamic_cast<const InputStage*>(parts_->plan.graph.stages[stage].logic.get());
+    if (input == nullptr) continue;
+    info->input_records += total.input_records;
+    info->input_bytes += total.input_bytes;
+    info->input_by_source[input->spec().name] += total.input_records;
+  }
+  for (const auto& [sink, rows] : info->output_by_sink) info->output_records += rows;
+}
+
+}  // namespace millrace::worker

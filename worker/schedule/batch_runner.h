@@ -1,0 +1,85 @@
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "worker/exec/executor.h"
+#include "worker/schedule/delivery.h"
+#include "worker/schedule/job_parts.h"
+#include "worker/schedule/listener.h"
+
+namespace millrace::worker {
+
+// Takes one planned batch from compute to commit (protocol section 6), and undoes what a failed attempt changed.
+// Guarantee: when Run returns ok the batch is committed; otherwise state, tables and log are as before it, and no reader of an
+// exactly-once sink sees anything of it. Loop thread only; `parts` and `listener` outlive it.
+class BatchRunner {
+ public:
+  BatchRunner(JobParts* parts, JobListener* listener);
+
+  // Restores committed state and opens sinks under the record's generation. kInvalid when state of the record's spec would be
+  // lost and upgrade.allowStateLoss is not set.
+  Status Recover(const JobRecord& record);
+
+  // Facts of a batch as its tasks see them.
+  BatchContext ContextOf(const BatchPlan& plan) const;
+  // True when some unit has a window, timeout or expiry due.
+  bool HasWork(const BatchContext& context) const;
+
+  // Runs the appended plan until it commits: failed attempts are repeated as poisonBatch and restartPolicy say. kAborted when
+  // `stop` ended a wait between attempts.
+  Result<BatchInfo> Run(BatchPlan plan, std::stop_token stop);
+
+  const CommitPoint& commit() const { return commit_; }
+  // Largest event times that the last batch reported, by source and partition.
+  const std::vector<std::map<int, TimePoint>>& event_times() const { return event_times_; }
+
+ private:
+  friend class Bisector;
+
+  Status Attempt(const BatchPlan& plan, BatchInfo* info);
+  Status Prepare(const BatchPlan& plan);
+  Status Output(const BatchPlan& plan, BatchRun* run, BatchInfo* info);
+  Status PutState(const BatchRun& run);
+  Status CommitBatch(const BatchPlan& plan, const BatchRun& run);
+  void Undo(const BatchRun& run);
+  Status RestoreUnit(int stage, int unit);
+  Status AfterFailure(const Status& failure, int64_t attempt, BatchPlan* plan, const std::stop_token& stop);
+  Status CheckShape(const JobRecord& record, std::vector<std::string>* kept);
+  Status DropState(const std::vector<std::string>& kept);
+  void FillInfo(const BatchRun& run, BatchInfo* info) const;
+
+  JobParts* parts_;
+  JobListener* listener_;
+  BatchExecutor executor_;
+  Delivery delivery_;
+  CommitPoint commit_;
+  std::string generation_;
+  std::vector<std::map<int, TimePoint>> event_times_;
+};
+
+// Finds the records that make a batch fail, one by one, by running ever smaller prefixes of it without output.
+// O(log n) runs a record. Loop thread only.
+class Bisector {
+ public:
+  static constexpr int kMaxExclusions = 100;
+
+  explicit Bisector(BatchRunner* runner) : runner_(runner) {}
+  // Adds exclusions to `plan` until its computation succeeds. The failure itself when no single record is to blame.
+  Status ExcludePoison(BatchPlan* plan);
+
+ private:
+  struct Part {
+    int source = 0;
+    int partition = 0;
+    int64_t records = 0;
+  };
+  Result<std::vector<Part>> CountParts(const BatchPlan& plan) const;
+  // Runs the first `records` records of the batch and undoes it.
+  Status Probe(const BatchPlan& plan, const std::vector<Part>& parts, int64_t records);
+
+  BatchRunner* runner_;
+};
+
+}  // namespace millrace::worker
