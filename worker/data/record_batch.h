@@ -65,7 +65,8 @@ std::vector<ColumnRef> DecodeKeys(std::span<const std::string_view> keys, std::s
 uint64_t HashKey(std::string_view key);
 // Scales a hash to [0, groups).
 inline int KeyGroupOf(uint64_t hash, int groups) {
-  return static_cast<int>((static_cast<unsigned __int128>(hash) * static_cast<unsigned>(groups)) >> 64);
+  __extension__ typedef unsigned __int128 Wide;
+  return static_cast<int>((static_cast<Wide>(hash) * static_cast<unsigned>(groups)) >> 64);
 }
 
 }  // namespace millrace::worker

@@ -66,7 +66,7 @@ struct TaskRun {
 //   kSkip        counts them in the report
 //   kDeadLetter  counts and dead-letters them
 //   kSetNull     leaves them (results are null already)
-// `keep` gets the rows of `batch` to go on with, ascending (left untouched and returns false through `all` when none is dropped).
+// `keep` gets the rows of `batch` to go on with, ascending; when none is dropped `all` is true and `keep` left untouched.
 Status HandleRowErrors(api::ErrorPolicy policy, const std::string& origin, const RecordBatch& batch, std::vector<BadRecord> errors,
                        TaskRun* run, std::vector<uint32_t>* keep, bool* all);
 
