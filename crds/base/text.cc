@@ -41,7 +41,7 @@ std::optional<std::string> ClosestName(std::string_view name,
   for (const std::string& candidate : candidates) {
     if (candidate.size() > name.size() + limit || candidate.size() + limit < name.size()) continue;
     const size_t distance = EditDistance(lower, ToLowerAscii(candidate));
-    if (distance < best_distance && distance < std::max<size_t>(1, candidate.size())) {
+    if (distance < best_distance && distance < candidate.size()) {
       best_distance = distance;
       best = candidate;
     }
