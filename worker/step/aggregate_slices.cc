@@ -1,0 +1,293 @@
+#include "worker/step/aggregate_slices.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace millrace::worker {
+namespace {
+
+constexpr int64_t kBeginning = std::numeric_limits<int64_t>::min();
+// Empty windows that one batch may emit: a record with a wild time stamp must not fill the disk.
+constexpr int64_t kMaxEmptyWindows = 1'000'000;
+
+}  // namespace
+
+SliceOperator::SliceOperator(AggregatePlanRef plan) : plan_(std::move(plan)) {
+  const WindowPlan& window = plan_->window;
+  if (window.shape != WindowShape::kSliding || window.updating()) return;
+  sliding_ = plan_->layout.exact() ? MakeTotals(&plan_->layout, &window.grid, &slices_)
+                                   : MakeBlocks(&plan_->layout, &window.grid, &slices_);
+}
+
+GroupTable* SliceOperator::Slice(int64_t start) {
+  auto& slice = slices_[start];
+  if (slice == nullptr) slice = std::make_unique<GroupTable>(&plan_->layout);
+  return slice.get();
+}
+
+// ---- arrivals -----------------------------------------------------------------------------------------------
+
+Status SliceOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, TaskRun* run,
+                          std::vector<RecordBatch>* out) {
+  const BatchContext& context = *run->context;
+  const WindowPlan& window = plan_->window;
+  const int64_t previous = window.Previous(context);
+  const int64_t now = window.Now(context);
+  const int64_t late = std::min(window.LateBefore(context), now);
+  fired_before_ = kBeginning;
+  open_from_ = window.timed() && late > kBeginning / 2 ? window.grid.FirstOpenWindow(late) : kBeginning;
+  if (window.timed()) RETURN_IF_ERROR(Fire(late, run, out));
+  for (const std::vector<RecordBatch>& batches : arrived) {
+    for (const RecordBatch& batch : batches) RETURN_IF_ERROR(MergeArrived(batch));
+  }
+  if (window.ttl) Touch(context);
+  if (window.updating()) RETURN_IF_ERROR(EmitUpdates(std::max(late, previous), run, out));
+  if (window.ttl) Expire(context);
+  if (window.timed()) RETURN_IF_ERROR(Fire(now, run, out));
+  if (window.shape == WindowShape::kBatch) {
+    if (plan_->keyless()) {
+      const std::string_view key;
+      Slice(0)->RowsOf({&key, 1});
+    }
+    if (!slices_.empty()) {
+      const GroupTable& table = *slices_.begin()->second;
+      RETURN_IF_ERROR(EmitWindow(0, table, table.LiveRows(), run, out));
+    }
+    slices_.clear();
+  }
+  for (const auto& [start, slice] : slices_) slice->changed().Clear();
+  return OkStatus();
+}
+
+Status SliceOperator::MergeArrived(const RecordBatch& batch) {
+  const std::vector<int64_t>& slices = batch.column(0).ints;
+  const std::span<const std::string_view> keys(batch.column(1).strings);
+  const std::span<const ColumnRef> partials = std::span(batch.columns()).subspan(2);
+  for (size_t from = 0; from < slices.size();) {
+    size_t to = from + 1;
+    while (to < slices.size() && slices[to] == slices[from]) ++to;
+    RETURN_IF_ERROR(MergeRun(slices[from], keys.subspan(from, to - from), partials, from));
+    from = to;
+  }
+  return OkStatus();
+}
+
+Status SliceOperator::MergeRun(int64_t slice, std::span<const std::string_view> keys,
+                               std::span<const ColumnRef> partials, size_t begin) {
+  GroupTable* table = Slice(slice);
+  if (sliding_ != nullptr) {
+    for (const std::string_view key : keys) {
+      if (table->keys().Find(key, HashKey(key)) == KeyTable::kNone) sliding_->Inserted(slice, key);
+    }
+  }
+  Status status = table->Merge(keys, partials, begin);
+  if (!status.ok()) {
+    return plan_->KeyError(status, table->keys().key(table->values().failed_row()));
+  }
+  if (sliding_ != nullptr) status = sliding_->Merged(slice, keys, partials, begin);
+  const WindowPlan& window = plan_->window;
+  if (plan_->keyless() && window.timed() && !window.updating()) {
+    if (!next_window_) {
+      next_window_ = std::max(window.grid.FirstWindowOf(slice), open_from_);
+      next_unsaved_ = true;
+    }
+  }
+  return status;
+}
+
+// ---- windows that close -------------------------------------------------------------------------------------
+
+// Start of the first window that has data and ends after `closed`. Requires: a slice.
+int64_t SliceOperator::FirstDue(int64_t closed) const {
+  const SliceGrid& grid = plan_->window.grid;
+  int64_t start = grid.FirstWindowOf(slices_.begin()->first);
+  if (closed > kBeginning / 2) start = std::max(start, grid.FirstOpenWindow(closed));
+  return start;
+}
+
+// Lets all windows leave that end at or before `bound` and have not left yet.
+Status SliceOperator::Fire(int64_t bound, TaskRun* run, std::vector<RecordBatch>* out) {
+  if (bound <= kBeginning / 2) return OkStatus();
+  const WindowPlan& window = plan_->window;
+  const SliceGrid& grid = window.grid;
+  if (!window.updating()) {
+    const int64_t closed = window.Previous(*run->context);
+    while (!slices_.empty()) {
+      int64_t start = std::max(FirstDue(closed), fired_before_);
+      const auto slice = slices_.lower_bound(start);
+      if (slice == slices_.end()) break;
+      start = std::max(start, grid.FirstWindowOf(slice->first));
+      if (start > bound - grid.length()) break;
+      RETURN_IF_ERROR(FillEmpty(start, run, out));
+      RETURN_IF_ERROR(FireWindow(start, run, out));
+      fired_before_ = start + grid.slide();
+    }
+    if (bound != std::numeric_limits<int64_t>::max()) {
+      RETURN_IF_ERROR(FillEmpty(grid.FirstOpenWindow(bound), run, out));
+    }
+  }
+  return DropClosed(bound);
+}
+
+Status SliceOperator::FireWindow(int64_t start, TaskRun* run, std::vector<RecordBatch>* out) {
+  if (sliding_ == nullptr) {
+    const GroupTable& table = *slices_.at(start);
+    RETURN_IF_ERROR(EmitWindow(start, table, table.LiveRows(), run, out));
+  } else {
+    auto table = sliding_->At(start);
+    if (!table.ok()) return table.status().WithContext(plan_->origin);
+    RETURN_IF_ERROR(EmitWindow(start, **table, (*table)->LiveRows(), run, out));
+  }
+  if (next_window_) {
+    next_window_ = start + plan_->window.grid.slide();
+    next_unsaved_ = true;
+  }
+  return OkStatus();
+}
+
+// Empty windows of a keyless aggregate that start before `before_start`.
+Status SliceOperator::FillEmpty(int64_t before_start, TaskRun* run, std::vector<RecordBatch>* out) {
+  if (!next_window_ || *next_window_ >= before_start) return OkStatus();
+  const SliceGrid& grid = plan_->window.grid;
+  const int64_t count = (before_start - *next_window_) / grid.slide();
+  if (count > kMaxEmptyWindows) {
+    return InvalidError(plan_->origin + ": " + std::to_string(count) + " empty windows of " +
+                        std::to_string(grid.slide()) +
+                        " us would leave at once (limit " + std::to_string(kMaxEmptyWindows) +
+                        "): check the event times, or use longer windows");
+  }
+  AggregateSet empty(&plan_->layout);
+  empty.Resize(1);
+  OutputRows rows;
+  for (; *next_window_ < before_start; *next_window_ += grid.slide()) {
+    rows.keys.emplace_back();
+    rows.rows.push_back(0);
+    rows.starts.push_back(*next_window_);
+    rows.ends.push_back(*next_window_ + grid.length());
+  }
+  next_unsaved_ = true;
+  return EmitRows(*plan_, rows, empty, run, out);
+}
+
+Status SliceOperator::DropClosed(int64_t bound) {
+  const SliceGrid& grid = plan_->window.grid;
+  auto it = slices_.begin();
+  while (it != slices_.end() && grid.LastEndOf(it->first) <= bound) ++it;
+  if (it == slices_.begin()) return OkStatus();
+  if (sliding_ != nullptr) {
+    const int64_t start = std::prev(it)->first + 1;
+    RETURN_IF_ERROR(sliding_->DropBefore(start));
+  }
+  for (auto drop = slices_.begin(); drop != it; ++drop) dropped_slices_.push_back(drop->first);
+  slices_.erase(slices_.begin(), it);
+  return OkStatus();
+}
+
+Status SliceOperator::EmitWindow(int64_t start, const GroupTable& table, std::vector<uint32_t> rows,
+                                 TaskRun* run, std::vector<RecordBatch>* out) {
+  std::sort(rows.begin(), rows.end(), [&table](uint32_t a, uint32_t b) {
+    return table.keys().key(a) < table.keys().key(b);
+  });
+  OutputRows output;
+  output.keys = table.KeysOf(rows);
+  output.rows = std::move(rows);
+  if (plan_->window.timed()) {
+    output.starts.assign(output.rows.size(), start);
+    output.ends.assign(output.rows.size(), start + plan_->window.grid.length());
+  }
+  return EmitRows(*plan_, output, table.values(), run, out);
+}
+
+// ---- Changes and All ----------------------------------------------------------------------------------------
+
+// Groups of an open window, merged from its slices; only those that this batch changed unless `all`.
+Result<std::unique_ptr<GroupTable>> SliceOperator::FoldChanged(int64_t start, bool all) const {
+  const SliceGrid& grid = plan_->window.grid;
+  const auto from = slices_.lower_bound(start), to = slices_.lower_bound(start + grid.length());
+  auto result = std::make_unique<GroupTable>(&plan_->layout);
+  GroupTable keys(&plan_->layout);
+  for (auto it = from; it != to && !all; ++it) {
+    keys.RowsOf(it->second->KeysOf(it->second->changed().rows()));
+  }
+  if (!all && keys.keys().size() == 0) return result;
+  for (auto it = from; it != to; ++it) {
+    std::vector<uint32_t> rows = it->second->LiveRows();
+    if (!all) {
+      std::erase_if(rows, [&](uint32_t row) {
+        const KeyTable& table = it->second->keys();
+        return keys.keys().Find(table.key(row), table.hash(row)) == KeyTable::kNone;
+      });
+    }
+    RETURN_IF_ERROR(result->MergeRows(*it->second, rows));
+  }
+  return result;
+}
+
+Status SliceOperator::EmitUpdates(int64_t closed, TaskRun* run, std::vector<RecordBatch>* out) {
+  if (slices_.empty()) return OkStatus();
+  const WindowPlan& window = plan_->window;
+  const bool all = window.emit == api::Emit::kAll;
+  if (window.shape != WindowShape::kSliding) {
+    for (const auto& [start, slice] : slices_) {
+      std::vector<uint32_t> rows = all ? slice->LiveRows() : slice->LiveOf(slice->changed().rows());
+      RETURN_IF_ERROR(EmitWindow(start, *slice, std::move(rows), run, out));
+    }
+    return OkStatus();
+  }
+  const SliceGrid& grid = window.grid;
+  const int64_t last = slices_.rbegin()->first;
+  for (int64_t start = FirstDue(closed); start <= last; start += grid.slide()) {
+    const auto next = slices_.lower_bound(start);
+    if (next == slices_.end()) break;
+    start = std::max(start, grid.FirstWindowOf(next->first));
+    auto table = FoldChanged(start, all);
+    if (!table.ok()) return table.status().WithContext(plan_->origin);
+    RETURN_IF_ERROR(EmitWindow(start, **table, (*table)->LiveRows(), run, out));
+  }
+  return OkStatus();
+}
+
+// ---- ttl of global groups -----------------------------------------------------------------------------------
+
+// Groups touched before the clock has begun hold kBeginning until it does.
+void SliceOperator::Touch(const BatchContext& context) {
+  if (slices_.empty()) return;
+  const int64_t now = plan_->window.Now(context);
+  GroupTable& table = *slices_.begin()->second;
+  for (const uint32_t row : table.changed().rows()) TouchRow(row, now);
+}
+
+void SliceOperator::TouchRow(uint32_t row, int64_t time) {
+  if (row >= touched_.size()) {
+    touched_.resize(row + row / 2 + 16);
+    queued_.resize(touched_.size());
+  }
+  touched_[row] = time;
+  if (queued_[row] != 0) return;
+  queued_[row] = 1;
+  expiries_.emplace(time > kBeginning / 2 ? time + *plan_->window.ttl : kBeginning, row);
+}
+
+void SliceOperator::Expire(const BatchContext& context) {
+  const int64_t now = plan_->window.Now(context);
+  if (slices_.empty() || now <= kBeginning / 2 || context.final) return;
+  GroupTable& table = *slices_.begin()->second;
+  while (!expiries_.empty() && expiries_.top().first <= now) {
+    const uint32_t row = expiries_.top().second;
+    expiries_.pop();
+    queued_[row] = 0;
+    if (!table.keys().IsLive(row)) continue;
+    if (touched_[row] <= kBeginning / 2) {
+      TouchRow(row, now);
+      table.unsaved().Add(row);
+    } else if (touched_[row] + *plan_->window.ttl <= now) {
+      dropped_groups_.emplace_back(0, table.keys().key(row));
+      table.Erase(row);
+    } else {
+      TouchRow(row, touched_[row]);
+    }
+  }
+  table.CompactIfSparse();
+}
+
+}  // namespace millrace::worker

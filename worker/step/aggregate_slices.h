@@ -1,0 +1,75 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <queue>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "worker/step/aggregate_plan.h"
+#include "worker/step/aggregate_sliding.h"
+
+namespace millrace::worker {
+
+// Receiver side of batch, global, tumbling and sliding windows: groups by slice. In a batch, windows that closed before it leave
+// first, then arrivals are merged, then windows that the batch closes leave; `Changes` and `All` rows leave before those are
+// dropped. State (aggregate_state.h): tag 1 dropped slices, 2 dropped groups, 3 groups, 4 start of the next window of a keyless
+// aggregate. One thread at a time; the plan is shared.
+class SliceOperator final : public KeyedOperator {
+ public:
+  explicit SliceOperator(AggregatePlanRef plan);
+
+  Status Run(const std::vector<std::vector<RecordBatch>>& arrived, TaskRun* run,
+             std::vector<RecordBatch>* out) override;
+  bool HasWork(const BatchContext& context) const override;
+  void EncodeDelta(std::string* out) const override;
+  void EncodeSnapshot(std::string* out) const override;
+  Status Apply(std::string_view blob) override;
+  void Settle() override;
+  int64_t keys() const override;
+  int64_t bytes() const override;
+
+ private:
+  using Expiry = std::pair<int64_t, uint32_t>;  // earliest expiry, row
+
+  GroupTable* Slice(int64_t start);
+  Status MergeArrived(const RecordBatch& batch);
+  Status MergeRun(int64_t slice, std::span<const std::string_view> keys,
+                  std::span<const ColumnRef> partials, size_t begin);
+  Status Fire(int64_t bound, TaskRun* run, std::vector<RecordBatch>* out);
+  Status FireWindow(int64_t start, TaskRun* run, std::vector<RecordBatch>* out);
+  Status FillEmpty(int64_t before_start, TaskRun* run, std::vector<RecordBatch>* out);
+  Status DropClosed(int64_t bound);
+  Status EmitUpdates(int64_t closed, TaskRun* run, std::vector<RecordBatch>* out);
+  Status EmitWindow(int64_t start, const GroupTable& table, std::vector<uint32_t> rows, TaskRun* run,
+                    std::vector<RecordBatch>* out);
+  Result<std::unique_ptr<GroupTable>> FoldChanged(int64_t start, bool all) const;
+  void Touch(const BatchContext& context);
+  void TouchRow(uint32_t row, int64_t time);
+  void Expire(const BatchContext& context);
+  int64_t FirstDue(int64_t closed) const;
+  SchemaRef GroupSchema() const;
+  RecordBatch EncodeGroups(bool all) const;
+  RecordBatch EncodeNext() const;
+  Status ApplyGroups(const RecordBatch& rows);
+  std::vector<SchemaRef> Schemas() const;
+
+  AggregatePlanRef plan_;
+  SliceMap slices_;
+  std::unique_ptr<SlidingWindows> sliding_;
+  std::vector<int64_t> dropped_slices_;                         // since Settle
+  std::vector<std::pair<int64_t, std::string>> dropped_groups_;  // since Settle
+  // Of the batch in work: windows that start before these have left, or closed before it.
+  int64_t fired_before_ = 0;
+  int64_t open_from_ = 0;
+  // Keyless Final windows: start of the next window to leave, full or empty.
+  std::optional<int64_t> next_window_;
+  bool next_unsaved_ = false;
+  // Global windows with ttl: when each row was last touched, and one entry per row at or before its expiry.
+  std::vector<int64_t> touched_;
+  std::vector<uint8_t> queued_;
+  std::priority_queue<Expiry, std::vector<Expiry>, std::greater<>> expiries_;
+};
+
+}  // namespace millrace::worker

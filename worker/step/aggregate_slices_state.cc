@@ -1,0 +1,154 @@
+#include <limits>
+
+#include "worker/step/aggregate_slices.h"
+#include "worker/step/aggregate_state.h"
+
+namespace millrace::worker {
+namespace {
+
+constexpr int64_t kBeginning = std::numeric_limits<int64_t>::min();
+constexpr uint8_t kDroppedSlices = 1, kDroppedGroups = 2, kGroups = 3, kNextWindow = 4;
+
+SchemaRef SlicesSchema() {
+  static const SchemaRef schema = MakeSchema({{"slice", Type(Kind::kInt)}});
+  return schema;
+}
+SchemaRef DroppedSchema() {
+  static const SchemaRef schema =
+      MakeSchema({{"slice", Type(Kind::kInt)}, {"key", Type(Kind::kBytes)}});
+  return schema;
+}
+
+}  // namespace
+
+bool SliceOperator::HasWork(const BatchContext& context) const {
+  const WindowPlan& window = plan_->window;
+  if (window.shape == WindowShape::kBatch) return plan_->keyless();
+  if (window.emit == api::Emit::kAll && !slices_.empty()) return true;
+  const int64_t now = window.Now(context);
+  if (window.shape == WindowShape::kGlobal) {
+    return !expiries_.empty() && !context.final && now > kBeginning / 2 &&
+           expiries_.top().first <= now;
+  }
+  if (next_window_ && !context.final && now > kBeginning / 2 &&
+      *next_window_ <= now - window.grid.length()) {
+    return true;
+  }
+  if (slices_.empty() || now <= kBeginning / 2) return false;
+  return window.updating() ? window.grid.LastEndOf(slices_.begin()->first) <= now
+                           : FirstDue(window.Previous(context)) <= now - window.grid.length() ||
+                                 window.grid.LastEndOf(slices_.begin()->first) <= now;
+}
+
+SchemaRef SliceOperator::GroupSchema() const {
+  return MakeSchema(
+      {{"slice", Type(Kind::kInt)}, {"touched", Type(Kind::kInt)}, {"key", Type(Kind::kBytes)}},
+      plan_->layout.partial_fields);
+}
+
+std::vector<SchemaRef> SliceOperator::Schemas() const {
+  return {nullptr, SlicesSchema(), DroppedSchema(), GroupSchema(), SlicesSchema()};
+}
+
+RecordBatch SliceOperator::EncodeGroups(bool all) const {
+  std::vector<RecordBatch> parts;
+  for (const auto& [start, slice] : slices_) {
+    const std::vector<uint32_t> rows =
+        all ? slice->LiveRows() : slice->LiveOf(slice->unsaved().rows());
+    if (rows.empty()) continue;
+    std::vector<int64_t> starts(rows.size(), start), touched(rows.size());
+    for (size_t i = 0; i < rows.size() && plan_->window.ttl; ++i) touched[i] = touched_[rows[i]];
+    std::vector<ColumnRef> columns{IntColumn(starts), IntColumn(touched),
+                                   BytesColumn(slice->KeysOf(rows))};
+    for (ColumnRef& partial : slice->values().Partials(rows)) columns.push_back(std::move(partial));
+    parts.emplace_back(GroupSchema(), std::move(columns), rows.size());
+  }
+  return parts.empty() ? RecordBatch() : Concat(parts);
+}
+
+RecordBatch SliceOperator::EncodeNext() const {
+  if (!next_window_) return {};
+  return {SlicesSchema(), {IntColumn({&*next_window_, 1})}, 1};
+}
+
+void SliceOperator::EncodeDelta(std::string* out) const {
+  if (!dropped_slices_.empty()) {
+    AppendSection(kDroppedSlices,
+                  RecordBatch(SlicesSchema(), {IntColumn(dropped_slices_)}, dropped_slices_.size()),
+                  out);
+  }
+  if (!dropped_groups_.empty()) {
+    std::vector<int64_t> slices;
+    std::vector<std::string_view> keys;
+    for (const auto& [slice, key] : dropped_groups_) {
+      slices.push_back(slice);
+      keys.push_back(key);
+    }
+    AppendSection(kDroppedGroups,
+                  RecordBatch(DroppedSchema(), {IntColumn(slices), BytesColumn(keys)}, keys.size()),
+                  out);
+  }
+  AppendSection(kGroups, EncodeGroups(false), out);
+  if (next_unsaved_) AppendSection(kNextWindow, EncodeNext(), out);
+}
+
+void SliceOperator::EncodeSnapshot(std::string* out) const {
+  AppendSection(kGroups, EncodeGroups(true), out);
+  AppendSection(kNextWindow, EncodeNext(), out);
+}
+
+Status SliceOperator::ApplyGroups(const RecordBatch& rows) {
+  const std::vector<int64_t>& slices = rows.column(0).ints;
+  for (size_t i = 0; i < rows.num_rows(); ++i) {
+    GroupTable* table = Slice(slices[i]);
+    const uint32_t row = table->RowsOf({&rows.column(2).strings[i], 1})[0];
+    table->values().Reset({&row, 1});
+    RETURN_IF_ERROR(
+        table->values().Merge({&row, 1}, std::span(rows.columns()).subspan(3), i));
+    if (plan_->window.ttl) TouchRow(row, rows.column(1).ints[i]);
+  }
+  return OkStatus();
+}
+
+Status SliceOperator::Apply(std::string_view blob) {
+  ASSIGN_OR_RETURN(const std::vector<StateSection> sections, ReadSections(blob, Schemas()));
+  for (const auto& [tag, rows] : sections) {
+    const std::vector<int64_t>& slices = rows.column(0).ints;
+    if (tag == kDroppedSlices) {
+      for (const int64_t slice : slices) slices_.erase(slice);
+    } else if (tag == kDroppedGroups) {
+      for (size_t i = 0; i < slices.size(); ++i) {
+        const std::string_view key = rows.column(1).strings[i];
+        GroupTable* table = Slice(slices[i]);
+        const uint32_t row = table->keys().Find(key, HashKey(key));
+        if (row != KeyTable::kNone) table->Erase(row);
+      }
+    } else if (tag == kNextWindow) {
+      next_window_ = slices[0];
+    } else {
+      RETURN_IF_ERROR(ApplyGroups(rows).WithContext(plan_->origin));
+    }
+  }
+  return OkStatus();
+}
+
+void SliceOperator::Settle() {
+  for (const auto& [start, slice] : slices_) slice->unsaved().Clear();
+  dropped_slices_.clear();
+  dropped_groups_.clear();
+  next_unsaved_ = false;
+}
+
+int64_t SliceOperator::keys() const {
+  size_t keys = 0;
+  for (const auto& [start, slice] : slices_) keys += slice->keys().size();
+  return static_cast<int64_t>(keys);
+}
+
+int64_t SliceOperator::bytes() const {
+  size_t bytes = 0;
+  for (const auto& [start, slice] : slices_) bytes += slice->ByteSize();
+  return static_cast<int64_t>(bytes);
+}
+
+}  // namespace millrace::worker

@@ -1,0 +1,106 @@
+#include "worker/window/aggregate_set.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace millrace::worker {
+
+void AggregateLayout::Add(AggregateFunction function, std::string label) {
+  for (const Type& type : function.partials) {
+    partial_fields.push_back({"p" + std::to_string(partial_fields.size()), type});
+  }
+  functions.push_back(std::move(function));
+  labels.push_back(std::move(label));
+}
+
+bool AggregateLayout::invertible() const {
+  return std::all_of(functions.begin(), functions.end(), [](const auto& f) { return f.invertible; });
+}
+
+bool AggregateLayout::exact() const {
+  return std::all_of(functions.begin(), functions.end(), [](const auto& f) { return f.exact; });
+}
+
+AggregateSet::AggregateSet(const AggregateLayout* layout) : layout_(layout) {
+  for (const AggregateFunction& function : layout->functions) {
+    accumulators_.push_back(MakeAccumulator(function));
+  }
+}
+
+void AggregateSet::Resize(size_t rows) {
+  if (rows <= rows_) return;
+  rows_ = std::max<size_t>(16, std::bit_ceil(rows));
+  for (const auto& accumulator : accumulators_) accumulator->Resize(rows_);
+}
+
+Status AggregateSet::Note(size_t call, const Status& status) {
+  failed_row_ = accumulators_[call]->failed_row();
+  return status.WithContext(layout_->labels[call]);
+}
+
+Status AggregateSet::Update(size_t call, const UpdateArgs& args) {
+  const Status status = accumulators_[call]->Update(args);
+  return status.ok() ? status : Note(call, status);
+}
+
+Status AggregateSet::Merge(std::span<const uint32_t> rows, std::span<const ColumnRef> partials,
+                           size_t begin) {
+  size_t at = 0;
+  for (size_t call = 0; call < accumulators_.size(); ++call) {
+    const size_t width = layout_->functions[call].partials.size();
+    const Status status = accumulators_[call]->Merge(rows, partials.subspan(at, width), begin);
+    if (!status.ok()) return Note(call, status);
+    at += width;
+  }
+  return OkStatus();
+}
+
+Status AggregateSet::Subtract(std::span<const uint32_t> rows, std::span<const ColumnRef> partials,
+                              size_t begin) {
+  size_t at = 0;
+  for (size_t call = 0; call < accumulators_.size(); ++call) {
+    const size_t width = layout_->functions[call].partials.size();
+    const Status status = accumulators_[call]->Subtract(rows, partials.subspan(at, width), begin);
+    if (!status.ok()) return Note(call, status);
+    at += width;
+  }
+  return OkStatus();
+}
+
+std::vector<ColumnRef> AggregateSet::Partials(std::span<const uint32_t> rows) const {
+  std::vector<ColumnRef> result;
+  for (size_t call = 0; call < accumulators_.size(); ++call) {
+    std::vector<ColumnPtr> columns;
+    for (const Type& type : layout_->functions[call].partials) {
+      columns.push_back(std::make_shared<Column>(type));
+    }
+    accumulators_[call]->AppendPartials(rows, columns);
+    result.insert(result.end(), columns.begin(), columns.end());
+  }
+  return result;
+}
+
+std::vector<ColumnRef> AggregateSet::Results(std::span<const uint32_t> rows) const {
+  std::vector<ColumnRef> result;
+  for (size_t call = 0; call < accumulators_.size(); ++call) {
+    const Type& type = layout_->functions[call].result;
+    auto column = std::make_shared<Column>(type);
+    accumulators_[call]->AppendResults(rows, column.get());
+    // Only rows that say "deleted" can be empty where the type has no null; they hold zero.
+    if (!type.nullable()) column->valid.clear();
+    result.push_back(std::move(column));
+  }
+  return result;
+}
+
+void AggregateSet::Reset(std::span<const uint32_t> rows) {
+  for (const auto& accumulator : accumulators_) accumulator->Reset(rows);
+}
+
+size_t AggregateSet::ByteSize() const {
+  size_t bytes = 0;
+  for (const auto& accumulator : accumulators_) bytes += accumulator->ByteSize();
+  return bytes;
+}
+
+}  // namespace millrace::worker
