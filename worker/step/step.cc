@@ -109,7 +109,9 @@ std::vector<int> ResolveFields(const StepEnv& env, const Schema& schema,
     if (const auto near = ClosestName(names[i], known)) {
       message += " Did you mean \"" + *near + "\"?";
     }
-    const std::string base = env.path.empty() ? member : env.path + "." + member;
+    std::string base = env.path;
+    if (!base.empty() && !member.empty()) base += ".";
+    base += member;
     api::AddError(env.diagnostics, base + "[" + std::to_string(i) + "]", std::move(message));
   }
   return columns;
