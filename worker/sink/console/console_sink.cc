@@ -6,6 +6,7 @@
 
 #include "crds/base/log.h"
 #include "crds/base/text.h"
+#include "worker/sink/console/cell_text.h"
 #include "worker/sink/console/text_width.h"
 
 namespace millrace::worker {

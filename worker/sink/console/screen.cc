@@ -50,13 +50,13 @@ std::string Environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-// Lines that are too many go from the ends of the longest tables.
+// Lines that are too many go from the ends of the longest tables, the last one first.
 void CutToHeight(std::vector<std::vector<std::string>>* tables, size_t height) {
   size_t total = 0;
   for (const auto& lines : *tables) total += lines.size();
   for (; total > height; --total) {
     const auto longest =
-        std::max_element(tables->begin(), tables->end(),
+        std::max_element(tables->rbegin(), tables->rend(),
                          [](const auto& a, const auto& b) { return a.size() < b.size(); });
     longest->pop_back();
   }
@@ -112,6 +112,7 @@ Status Screen::Print(std::span<const std::string> lines) {
 }
 
 Status Screen::SetTable(const std::string& name, std::vector<std::string> lines) {
+  if (!options_.live) return Print(lines);
   std::lock_guard lock(mutex_);
   const auto found = std::find_if(tables_.begin(), tables_.end(),
                                   [&name](const auto& table) { return table.first == name; });

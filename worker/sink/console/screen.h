@@ -43,7 +43,7 @@ class Screen {
   // Lines that stay, without line breaks inside.
   Status Print(std::span<const std::string> lines);
   // Shows `lines` under `name` in place of what the name showed before; tables stand in order of
-  // their first call. Requires: live().
+  // their first call. Prints them where the screen is not live.
   Status SetTable(const std::string& name, std::vector<std::string> lines);
   // One line, cut at the width; empty removes it. Errors are dropped: it is decoration.
   void SetStatusLine(const std::string& text);

@@ -31,22 +31,26 @@ int TotalWidth(const std::vector<int>& widths) {
                          kGap * (static_cast<int>(widths.size()) - 1));
 }
 
-// Takes from the widest columns first; drops columns at the end when all are at their least.
-// Returns true when some were dropped.
-bool Shrink(std::vector<int>* widths, int total) {
-  bool dropped = false;
-  while (!widths->empty()) {
-    const int room = dropped ? total - kGap - 1 : total;  // the "…" column
-    while (TotalWidth(*widths) > room) {
-      const auto widest = std::max_element(widths->begin(), widths->end());
-      if (*widest <= std::min(kMinColumn, std::max(room, 1))) break;
-      --*widest;
-    }
-    if (TotalWidth(*widths) <= room) break;
-    widths->pop_back();
-    dropped = true;
+// Takes from the widest columns first, the last of equal ones, none below kMinColumn; false when
+// that is not enough.
+bool Shrink(std::vector<int>* widths, int room) {
+  while (TotalWidth(*widths) > room) {
+    const auto widest = std::max_element(widths->rbegin(), widths->rend());
+    if (*widest <= std::min(kMinColumn, std::max(room, 1))) return false;
+    --*widest;
   }
-  return dropped;
+  return true;
+}
+
+// Widths of the columns that are shown: as many from the left as `total` has room for, with "…"
+// behind them when some are not.
+std::vector<int> FitColumns(const std::vector<int>& natural, int total) {
+  for (size_t count = natural.size(); count > 0; --count) {
+    std::vector<int> widths(natural.begin(), natural.begin() + static_cast<std::ptrdiff_t>(count));
+    const int room = count == natural.size() ? total : total - kGap - 1;
+    if (Shrink(&widths, room)) return widths;
+  }
+  return {};
 }
 
 std::string Line(const std::vector<std::string>& cells, const std::vector<bool>& right,
@@ -60,6 +64,7 @@ std::string Line(const std::vector<std::string>& cells, const std::vector<bool>&
     line += cell;
     if (!right[i]) line.append(padding, ' ');
   }
+  if (widths.size() < cells.size()) return line + (widths.empty() ? "…" : "  …");
   line.erase(line.find_last_not_of(' ') + 1);
   return line;
 }
@@ -71,14 +76,11 @@ std::string Styled(std::string line, std::string_view style) {
 }  // namespace
 
 std::vector<std::string> LayoutForTerminal(const TextTable& table, int width, bool colour) {
-  std::vector<int> widths = NaturalWidths(table, std::max(width, 1));
-  const bool dropped = Shrink(&widths, width);
-  const std::string more = dropped ? (widths.empty() ? "…" : "  …") : "";
-  std::vector<std::string> lines;
-  const std::string header = Line(table.header, table.right_aligned, widths, true) + more;
-  lines.push_back(colour ? Styled(header, kDim) : header);
+  const std::vector<int> widths = FitColumns(NaturalWidths(table, std::max(width, 1)), width);
+  const std::string header = Line(table.header, table.right_aligned, widths, true);
+  std::vector<std::string> lines{colour ? Styled(header, kDim) : header};
   for (size_t i = 0; i < table.rows.size(); ++i) {
-    const std::string line = Line(table.rows[i], table.right_aligned, widths, true) + more;
+    const std::string line = Line(table.rows[i], table.right_aligned, widths, true);
     const bool bold = colour && i < table.highlighted.size() && table.highlighted[i];
     lines.push_back(bold ? Styled(line, kBold) : line);
   }

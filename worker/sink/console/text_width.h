@@ -3,8 +3,6 @@
 #include <string>
 #include <string_view>
 
-#include "worker/data/column.h"
-
 namespace millrace::worker {
 
 // `text` made safe for a terminal: control characters, direction overrides and bytes that are not
@@ -19,9 +17,5 @@ int DisplayWidth(std::string_view text);
 // The longest beginning of `text` within `width` columns; where something is cut, its last column
 // is "…".
 std::string FitWidth(std::string_view text, int width);
-
-// One value as a person reads it: strings as they are but escaped, timestamps RFC 3339, durations
-// "1m30s", containers as JSON, null as "null".
-std::string CellText(const Column& column, size_t row);
 
 }  // namespace millrace::worker

@@ -20,9 +20,26 @@ constexpr int kMaxFolderDepth = 64;
 constexpr size_t kDigestDigits = 8;
 constexpr std::string_view kFencedPrefix = ".fenced-";
 
-Status MakeDirectory(const std::string& path) {
-  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
-    return ErrnoError("create folder " + path, errno);
+bool IsDirectory(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+// Creates `folder` below the existing `base` level by level; each new name is synced, so that files
+// in it survive a crash.
+Status MakeDurableFolder(const std::string& base, std::string_view folder) {
+  std::string parent = base;
+  for (const std::string_view part : Split(folder, '/')) {
+    if (part.empty()) continue;
+    const std::string path = parent + (parent.ends_with('/') ? "" : "/") + std::string(part);
+    const int error = mkdir(path.c_str(), 0755) == 0 ? 0 : errno;
+    if (error == 0) {
+      RETURN_IF_ERROR(SyncDirectory(parent));
+    } else if (error != EEXIST && !IsDirectory(path)) {  // read-only parents answer otherwise
+      return ErrnoError("create folder " + path, error);
+    }
+    parent = path;
+  }
   return OkStatus();
 }
 
@@ -75,8 +92,7 @@ Status FileSink::Open(const std::string& generation, int64_t committed) {
   folders_.clear();
   delivered_ = 0;
   staging_ = options_.path + "/_staging/" + generation;
-  RETURN_IF_ERROR(MakeDirectories(options_.path + "/_staging"));
-  RETURN_IF_ERROR(MakeDirectory(staging_));
+  RETURN_IF_ERROR(MakeDurableFolder(options_.path.starts_with('/') ? "/" : ".", staging_));
   RETURN_IF_ERROR(FenceOthers());
   RETURN_IF_ERROR(Scan("", 0, committed));  // only now: nobody else can add a name any more
   return ReadCommitted(committed);
@@ -252,13 +268,7 @@ Status FileSink::EncodeInto(const std::vector<RecordBatch>& rows, const std::str
 Status FileSink::MakeFolder(const std::string& folder) {
   if (folders_.contains(folder)) return OkStatus();
   if (folders_.size() >= kMaxKnownFolders) folders_.clear();
-  std::string parent = options_.path;
-  for (const std::string_view part : Split(folder, '/')) {
-    const std::string path = parent + "/" + std::string(part);
-    RETURN_IF_ERROR(MakeDirectory(path));
-    RETURN_IF_ERROR(SyncDirectory(parent));
-    parent = path;
-  }
+  RETURN_IF_ERROR(MakeDurableFolder(options_.path, folder));
   folders_.insert(folder);
   return OkStatus();
 }

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "worker/sink/sink.h"
+
+namespace millrace::worker {
+
+// Drops everything: `--sink none`, for measuring.
+class NullSink final : public Sink {
+ public:
+  Status Open(const std::string&, int64_t) override { return OkStatus(); }
+  Result<int64_t> DeliveredBatch() override { return int64_t{0}; }
+  Status Deliver(const SinkBatch&, const std::vector<SinkPart>&,
+                 std::vector<RejectedRow>*) override {
+    return OkStatus();
+  }
+  Status Committed(int64_t) override { return OkStatus(); }
+};
+
+}  // namespace millrace::worker
