@@ -129,8 +129,7 @@ Status FileSink::Scan(const std::string& folder, int depth, int64_t committed) {
     }
     struct stat info {};
     const std::string path = options_.path + "/" + relative;
-    if (options_.path_expr == nullptr || depth >= kMaxFolderDepth ||
-        lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+    if (depth >= kMaxFolderDepth || lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
       continue;
     }
     RETURN_IF_ERROR(Scan(relative, depth + 1, committed));
