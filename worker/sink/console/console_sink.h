@@ -26,7 +26,7 @@ struct ConsoleSinkOptions {
 //   first and in their order;
 // - else a heading "-- <sink>  batch 12  <time>  10 of 57 rows" and a table, which scroll.
 // At least once. Removed keys leave the live table and are not written elsewhere.
-// Thread-compatible. Errors: kAborted when standard output is closed.
+// Thread-compatible. Errors: kGone when standard output is closed.
 class ConsoleSink final : public Sink {
  public:
   // `encoder` may be null. `screen` is shared with whoever else writes to the terminal.

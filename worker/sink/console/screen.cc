@@ -31,7 +31,7 @@ Status WriteTo(int fd, std::string_view bytes) {
       if (poll(&ready, 1, -1) < 0 && errno != EINTR)
         return ErrnoError("wait for standard output", errno);
     } else if (errno == EPIPE) {
-      return AbortedError("standard output is closed: its reader went away");
+      return GoneError("standard output is closed: its reader went away");
     } else if (errno != EINTR) {
       return ErrnoError("write to standard output", errno);
     }

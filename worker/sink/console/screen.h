@@ -15,7 +15,7 @@ namespace millrace::worker {
 // are, and the status line goes to `status_fd` where that is a terminal of its own, else nowhere.
 // Each change is one write. Thread-safe. Ignores SIGPIPE process-wide from construction, unless the
 // process handles it. Does not own the descriptors. The destructor removes the status line and
-// leaves the tables on the screen. Errors: kAborted when the reader of standard output went away
+// leaves the tables on the screen. Errors: kGone when the reader of standard output went away
 // (EPIPE), kInternal for other write errors.
 class Screen {
  public:

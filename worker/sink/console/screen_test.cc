@@ -81,7 +81,7 @@ TEST(ScreenTest, ClosedReaderIsAnErrorNotACrash) {
   Screen::Options options;
   options.out_fd = ends[1];
   Screen screen(options);
-  EXPECT_EQ(screen.Print(kLine).code(), StatusCode::kAborted);
+  EXPECT_EQ(screen.Print(kLine).code(), StatusCode::kGone);
   close(ends[1]);
 }
 
