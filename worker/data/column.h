@@ -61,6 +61,10 @@ class Column {
   // Appends rows[i] of `other` for all i. The fast path for filters and regrouping.
   void AppendGather(const Column& other, std::span<const uint32_t> rows);
   void AppendAll(const Column& other);
+  // Appends rows [begin, end) of `other`.
+  void AppendRange(const Column& other, size_t begin, size_t end);
+  // Appends null to a nullable column, else the zero of its kind: the members of a null struct row.
+  void AppendMissing();
   // Keeps `owner` alive as long as this column; duplicates of the last owners are ignored.
   void AddOwner(Owner owner);
   void AddOwnersOf(const Column& other);
@@ -79,6 +83,10 @@ class Column {
 
  private:
   void MarkValid();
+  void AppendZero();
+  void GatherValues(const Column& other, std::span<const uint32_t> rows);
+  void GatherElements(const Column& other, std::span<const uint32_t> rows);
+  void AppendRangeValues(const Column& other, size_t begin, size_t end);
 
   Type type_;
   size_t size_ = 0;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "crds/api/diagnostic.h"
 #include "crds/api/spec.h"
 #include "worker/data/raw_records.h"
 #include "worker/data/record_batch.h"

@@ -63,6 +63,7 @@ std::vector<ColumnRef> DecodeKeys(std::span<const std::string_view> keys, std::s
 
 // XXH3-64 of encoded key bytes: decides key groups for ever (fixed by the storage format).
 uint64_t HashKey(std::string_view key);
+void HashKeys(std::span<const std::string_view> keys, std::vector<uint64_t>* hashes);
 // Scales a hash to [0, groups).
 inline int KeyGroupOf(uint64_t hash, int groups) {
   __extension__ typedef unsigned __int128 Wide;
