@@ -239,7 +239,7 @@ Status FilePlanner::FollowFile(const ListedFile& file, OpenEntry entry, FileBatc
     if (opened.ok()) {
       const int fd = opened->fd.get();
       ASSIGN_OR_RETURN(const FileHead head, ReadHead(fd, file.path, entry.head.bytes));
-      if (head.bytes != entry.head.bytes || head.hash != entry.head.hash) {
+      if (entry.head.bytes > 0 && head.hash != entry.head.hash) {
         return Changed(file.path, "was rewritten in place: its first bytes differ");
       }
       ASSIGN_OR_RETURN(const Codec codec, CodecOf(fd, file.path));

@@ -162,7 +162,8 @@ Status FileReader::ReadBlocks(Bytes* bytes, State* state) {
                           ": a record is longer than " + std::to_string(kMaxRecordBytes) +
                           " bytes");
     }
-    const size_t next_capacity = std::max(kBlockBytes, 2 * rest.size() / kBlockBytes * kBlockBytes);
+    const size_t next_capacity = std::clamp(2 * rest.size() / kBlockBytes * kBlockBytes,
+                                            kBlockBytes, kMaxRecordBytes + kBlockBytes);
     state->at_start = state->at_start && consumed == 0;
     // Keeps the bytes of `rest` alive where the consumer does not.
     const std::shared_ptr<Block> current = state->block;

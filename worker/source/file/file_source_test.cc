@@ -1,0 +1,452 @@
+#include "worker/source/file/file_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "worker/client/compression.h"
+#include "worker/source/line_buffer.h"
+#include "worker/source/source_testing.h"
+
+namespace millrace::worker {
+namespace {
+
+using testing::CollectingConsumer;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::SourceDriver;
+using testing::TempFolder;
+using ::testing::UnorderedElementsAre;
+
+api::FileSource Spec(const std::string& path) {
+  api::FileSource spec;
+  spec.path = path;
+  return spec;
+}
+
+std::unique_ptr<FileSource> Started(const api::FileSource& spec, FileReaderOptions options = {},
+                                    const SourcePosition& position = {}) {
+  auto source = std::make_unique<FileSource>(spec, options);
+  const Status status = source->Start(position);
+  EXPECT_TRUE(status.ok()) << status;
+  return source;
+}
+
+std::string Numbered(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += "line " + std::to_string(i) + "\n";
+  return text;
+}
+
+TEST(FileSourceTest, ReadsEachFileOnceAndNewOnesWhileRunning) {
+  const TempFolder folder;
+  folder.Write("a.txt", "1\n2\r\n3");
+  auto source = Started(Spec(folder.path()));
+  SourceDriver driver(source.get());
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("1", "2", "3"));
+  EXPECT_THAT(driver.NextBatch(), IsEmpty());
+  folder.Write("b.txt", "4\n");
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("4"));
+  EXPECT_FALSE(driver.ended);
+}
+
+TEST(FileSourceTest, DoesNotReadARenamedFileAgainButANewFileUnderItsName) {
+  const TempFolder folder;
+  folder.Write("a.txt", "old\n");
+  auto source = Started(Spec(folder.path()));
+  SourceDriver driver(source.get());
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("old"));
+  std::rename((folder / "a.txt").c_str(), (folder / "b.txt").c_str());
+  EXPECT_THAT(driver.NextBatch(), IsEmpty());
+  folder.Write("a.txt", "new\n");
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("new"));
+}
+
+TEST(FileSourceTest, SkipsHiddenNamesFoldersAndEmptyFiles) {
+  const TempFolder folder;
+  folder.Write(".part", "x\n");
+  folder.Write("_tmp", "x\n");
+  folder.Write("empty", "");
+  ASSERT_TRUE(MakeDirectories(folder / "sub").ok());
+  folder.Write("a", "1\n");
+  auto source = Started(Spec(folder.path()));
+  EXPECT_THAT(SourceDriver(source.get()).NextBatch(), ElementsAre("1"));
+}
+
+TEST(FileSourceTest, EndsWhenEverythingIsReadWithoutWatch) {
+  const TempFolder folder;
+  api::FileSource spec = Spec(folder.path() + "/*.log");
+  spec.watch = false;
+  EXPECT_EQ(FileSource(spec, {}).Start({}).code(), StatusCode::kInvalid);
+  folder.Write("a.log", "1\n");
+  folder.Write("b.txt", "2\n");
+  auto source = Started(spec);
+  SourceDriver driver(source.get());
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("1"));
+  EXPECT_TRUE(driver.ended);
+}
+
+TEST(FileSourceTest, StartsWithLaterFilesWhenAsked) {
+  const TempFolder folder;
+  folder.Write("a", "1\n");
+  api::FileSource spec = Spec(folder.path());
+  spec.start_from = api::FileSource::Start::kLatest;
+  auto source = Started(spec);
+  SourceDriver driver(source.get());
+  EXPECT_THAT(driver.NextBatch(), IsEmpty());
+  folder.Write("b", "2\n");
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("2"));
+}
+
+TEST(FileSourceTest, TakesOldestFilesFirstUpToTheLimit) {
+  const TempFolder folder;
+  for (const char* name : {"a", "b", "c"}) folder.Write(name, std::string(name) + "\n");
+  folder.SetModified("c", 1000);
+  folder.SetModified("a", 2000);
+  folder.SetModified("b", 3000);
+  api::FileSource spec = Spec(folder.path());
+  spec.max_files_per_batch = 2;
+  auto source = Started(spec);
+  SourceDriver driver(source.get());
+  EXPECT_THAT(driver.NextBatch(), UnorderedElementsAre("c", "a"));
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("b"));
+}
+
+TEST(FileSourceTest, CutsFilesBetweenLinesWhenTheRateIsLimited) {
+  const TempFolder folder;
+  folder.Write("a", Numbered(5000));
+  auto source = Started(Spec(folder.path()));
+  SourceDriver driver(source.get());
+  std::vector<std::string> all;
+  int batches = 0;
+  for (auto batch = driver.NextBatch(100); !batch.empty(); batch = driver.NextBatch(100)) {
+    EXPECT_LT(batch.size(), 1500u);
+    all.insert(all.end(), batch.begin(), batch.end());
+    ++batches;
+  }
+  EXPECT_GT(batches, 20);
+  ASSERT_EQ(all.size(), 5000u);
+  for (int i = 0; i < 5000; ++i)
+    ASSERT_EQ(all[static_cast<size_t>(i)], "line " + std::to_string(i));
+}
+
+TEST(FileSourceTest, CutsALargeFileOverAllLanesInOrder) {
+  const TempFolder folder;
+  const int count = 3'000'000;  // about 37 MB
+  folder.Write("a", Numbered(count));
+  auto source = Started(Spec(folder.path()), {Framing::kLines, false, false, true});
+  SourceDriver driver(source.get());
+  const auto offer = driver.Plan();
+  ASSERT_TRUE(offer.ok()) << offer.status();
+  EXPECT_GT(offer->ranges.size(), 3u);
+  int64_t next = 0;
+  for (const PartitionRange& range : offer->ranges) {
+    CollectingConsumer consumer;
+    ASSERT_TRUE(source->Read(range, &consumer).ok());
+    for (size_t i = 0; i < consumer.records.size(); ++i, ++next) {
+      ASSERT_EQ(consumer.records[i], "line " + std::to_string(next));
+      ASSERT_EQ(consumer.hidden_ints[i], next + 1);
+    }
+  }
+  EXPECT_EQ(next, count);
+}
+
+TEST(FileSourceTest, ReplaysARangeAlikeAfterARestart) {
+  const TempFolder folder;
+  folder.Write("a", Numbered(1000));
+  auto first = Started(Spec(folder.path()));
+  SourceDriver driver(first.get());
+  const auto before = driver.NextBatch(50);
+  const PartitionRange range = driver.last.front();
+  auto second = Started(Spec(folder.path()), {}, driver.position);
+  CollectingConsumer consumer;
+  ASSERT_TRUE(second->Read(range, &consumer).ok());
+  EXPECT_EQ(consumer.records, before);
+  SourceDriver next(second.get());
+  next.position = driver.position;
+  EXPECT_EQ(next.NextBatch(50).front(), "line " + std::to_string(before.size()));
+}
+
+TEST(FileSourceTest, FindsAPlannedFileUnderItsNewName) {
+  const TempFolder folder;
+  folder.Write("a", "1\n");
+  auto source = Started(Spec(folder.path()));
+  SourceDriver driver(source.get());
+  ASSERT_TRUE(driver.Plan().ok());
+  std::rename((folder / "a").c_str(), (folder / ".done").c_str());
+  CollectingConsumer consumer;
+  const Status status = source->Read(driver.last.front(), &consumer);
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_THAT(consumer.records, ElementsAre("1"));
+}
+
+TEST(FileSourceTest, SaysWhatChangedBetweenPlanAndRead) {
+  struct Case {
+    const char* name;
+    void (*change)(const TempFolder&);
+    const char* want;
+  };
+  const Case cases[] = {
+      {"grown", [](const TempFolder& f) { f.Write("a", "3\n", true); }, "had 4 bytes"},
+      {"touched", [](const TempFolder& f) { f.SetModified("a", 5); }, "modified"},
+      {"removed", [](const TempFolder& f) { ::unlink((f / "a").c_str()); }, "no longer"},
+  };
+  for (const Case& c : cases) {
+    const TempFolder folder;
+    folder.Write("a", "1\n2\n");
+    auto source = Started(Spec(folder.path()));
+    SourceDriver driver(source.get());
+    ASSERT_TRUE(driver.Plan().ok());
+    c.change(folder);
+    CollectingConsumer consumer;
+    const Status status = source->Read(driver.last.front(), &consumer);
+    EXPECT_EQ(status.code(), StatusCode::kGone) << c.name;
+    EXPECT_THAT(status.message(), HasSubstr("SourceChanged")) << c.name;
+    EXPECT_THAT(status.message(), HasSubstr(c.want)) << c.name;
+  }
+}
+
+TEST(FileSourceTest, StopsWhenAHalfReadFileIsRemoved) {
+  const TempFolder folder;
+  folder.Write("a", Numbered(1000));
+  auto source = Started(Spec(folder.path()));
+  SourceDriver driver(source.get());
+  driver.NextBatch(10);
+  ::unlink((folder / "a").c_str());
+  const auto offer = driver.Plan(10);
+  EXPECT_EQ(offer.status().code(), StatusCode::kGone);
+  EXPECT_THAT(offer.status().message(), HasSubstr("unread"));
+}
+
+TEST(FileSourceTest, GivesPathsAndLines) {
+  const TempFolder folder;
+  const std::string path = folder.Write("a", "1\n2\n");
+  auto source = Started(Spec(folder.path()), {Framing::kLines, false, true, true});
+  SourceDriver driver(source.get());
+  ASSERT_TRUE(driver.Plan().ok());
+  CollectingConsumer consumer;
+  ASSERT_TRUE(source->Read(driver.last.front(), &consumer).ok());
+  EXPECT_THAT(consumer.hidden_text, ElementsAre(path, path));
+  EXPECT_THAT(consumer.hidden_ints, ElementsAre(1, 2));
+}
+
+TEST(FileSourceTest, KeepsTheCsvHeaderApartInEveryPart) {
+  const TempFolder folder;
+  std::string text = "\xef\xbb\xbfid,\"na\nme\"\n";
+  for (int i = 0; i < 2000; ++i) text += std::to_string(i) + ",\"a\nb\"\n";
+  folder.Write("a.csv", text);
+  auto source = Started(Spec(folder.path()), {Framing::kCsv, true, false, true});
+  SourceDriver driver(source.get());
+  int64_t next = 0;
+  for (int batch = 0; batch < 100 && next < 2000; ++batch) {
+    ASSERT_TRUE(driver.Plan(100).ok());
+    CollectingConsumer consumer;
+    for (const auto& range : driver.last) ASSERT_TRUE(source->Read(range, &consumer).ok());
+    for (size_t i = 0; i < consumer.records.size(); ++i, ++next) {
+      ASSERT_EQ(consumer.headers[i], "id,\"na\nme\"");
+      ASSERT_EQ(consumer.records[i], std::to_string(next) + ",\"a\nb\"");
+      ASSERT_EQ(consumer.lines[i], 3 + 2 * next);
+    }
+  }
+  EXPECT_EQ(next, 2000);
+}
+
+TEST(FileSourceTest, UnpacksByMagicBytes) {
+  for (const Codec codec : {Codec::kGzip, Codec::kZstd}) {
+    const TempFolder folder;
+    const std::string text = Numbered(100'000);
+    folder.Write(
+        "a", *Compress(codec, text.substr(0, 500'003)) + *Compress(codec, text.substr(500'003)));
+    auto source = Started(Spec(folder.path()));
+    const auto records = SourceDriver(source.get()).NextBatch();
+    ASSERT_EQ(records.size(), 100'000u);
+    EXPECT_EQ(records.back(), "line 99999");
+  }
+}
+
+TEST(FileSourceTest, RefusesBombsAndCutArchives) {
+  std::string bomb = *Compress(Codec::kGzip, std::string(200 << 20, '\n'));
+  std::string cut = *Compress(Codec::kZstd, Numbered(1000));
+  cut.resize(cut.size() - 5);
+  for (const std::string& packed : {bomb, cut}) {
+    const TempFolder folder;
+    folder.Write("a", packed);
+    auto source = Started(Spec(folder.path()));
+    SourceDriver driver(source.get());
+    ASSERT_TRUE(driver.Plan().ok());
+    class Counter final : public RecordConsumer {
+     public:
+      Status OnRaw(RawRecords) override { return OkStatus(); }
+      Status OnBatch(RecordBatch, int64_t) override { return OkStatus(); }
+    } counter;
+    const Status status = source->Read(driver.last.front(), &counter);
+    EXPECT_EQ(status.code(), StatusCode::kInvalid) << status;
+    EXPECT_THAT(status.message(), HasSubstr(folder / "a"));
+  }
+}
+
+TEST(FileSourceTest, RefusesRecordsWithoutEnd) {
+  const TempFolder folder;
+  folder.Write("a", "1\n" + std::string(kMaxRecordBytes + (1 << 20), 'x') + "\n");
+  auto source = Started(Spec(folder.path()));
+  SourceDriver driver(source.get());
+  ASSERT_TRUE(driver.Plan().ok());
+  CollectingConsumer consumer;
+  const Status status = source->Read(driver.last.back(), &consumer);
+  EXPECT_EQ(status.code(), StatusCode::kInvalid) << status;
+}
+
+TEST(FileSourceTest, ReadsRecordsLargerThanABlock) {
+  const TempFolder folder;
+  const std::string large(3'000'000, 'x');
+  folder.Write("a", "1\n" + large + "\n2\n" + large + "y\n3\n");
+  auto source = Started(Spec(folder.path()));
+  EXPECT_THAT(SourceDriver(source.get()).NextBatch(),
+              ElementsAre("1", large, "2", large + "y", "3"));
+}
+
+// ---- paths that are refused
+// ---------------------------------------------------------------------------------
+
+TEST(FileSourceTest, RefusesPathsThatClimbOrNameNoFile) {
+  const TempFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
+  const std::string cases[] = {folder.path() + "/../x",   "..", "/dev/zero", folder / "fifo",
+                               folder.path() + "/none/x", ""};
+  for (const std::string& path : cases) {
+    EXPECT_EQ(FileSource(Spec(path), {}).Start({}).code(), StatusCode::kInvalid) << path;
+  }
+}
+
+TEST(FileSourceTest, DoesNotLeaveItsFolderThroughLinks) {
+  const TempFolder folder, other;
+  other.Write("secret", "secret\n");
+  folder.Write("a", "1\n");
+  ASSERT_EQ(::symlink((other / "secret").c_str(), (folder / "link").c_str()), 0);
+  ASSERT_EQ(::symlink((folder / "a").c_str(), (folder / "inside").c_str()), 0);
+  ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
+  auto source = Started(Spec(folder.path()));
+  EXPECT_THAT(SourceDriver(source.get()).NextBatch(), ElementsAre("1"));
+  EXPECT_EQ(FileSource(Spec(folder / "link"), {}).Start({}).code(), StatusCode::kInvalid);
+}
+
+// ---- follow
+// -------------------------------------------------------------------------------------------------
+
+api::FileSource Following(const std::string& path) {
+  api::FileSource spec = Spec(path);
+  spec.follow = true;
+  return spec;
+}
+
+TEST(FollowTest, ReadsWholeLinesAsTheFileGrows) {
+  const TempFolder folder;
+  const std::string path = folder.Write("app.log", "1\n2");
+  auto source = Started(Following(path));
+  SourceDriver driver(source.get());
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("1"));
+  EXPECT_THAT(driver.NextBatch(), IsEmpty());
+  folder.Write("app.log", "22\n3\n", true);
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("222", "3"));
+}
+
+TEST(FollowTest, SurvivesRotationByRename) {
+  const TempFolder folder;
+  const std::string path = folder.Write("app.log", "1\n");
+  auto source = Started(Following(path));
+  SourceDriver driver(source.get());
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("1"));
+  folder.Write("app.log", "2\n", true);
+  std::rename(path.c_str(), (folder / "app.log.1").c_str());
+  folder.Write("app.log.1", "3\n", true);
+  folder.Write("app.log", "4\n");
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("2", "3", "4"));
+  std::rename((folder / "app.log.1").c_str(), (folder / "app.log.2").c_str());
+  EXPECT_THAT(driver.NextBatch(), IsEmpty());
+}
+
+TEST(FollowTest, DoesNotReadRotatedFilesTwiceUnderAGlob) {
+  const TempFolder folder;
+  const std::string path = folder.Write("app.log", "1\n");
+  auto source = Started(Following(path + "*"));
+  SourceDriver driver(source.get());
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("1"));
+  std::rename(path.c_str(), (folder / "app.log.1").c_str());
+  folder.Write("app.log", "2\n");
+  folder.Write("app.log.2.gz", *Compress(Codec::kGzip, "0\n"));
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("2"));
+  EXPECT_THAT(driver.NextBatch(), IsEmpty());
+}
+
+TEST(FollowTest, ReplaysAPlannedRangeOfAGrownAndRotatedFile) {
+  const TempFolder folder;
+  const std::string path = folder.Write("app.log", "1\n2\n");
+  auto source = Started(Following(path));
+  SourceDriver driver(source.get());
+  ASSERT_TRUE(driver.Plan().ok());
+  folder.Write("app.log", "3\n", true);
+  std::rename(path.c_str(), (folder / "app.log.1").c_str());
+  folder.Write("app.log", "other\n");
+  CollectingConsumer consumer;
+  ASSERT_TRUE(source->Read(driver.last.front(), &consumer).ok());
+  EXPECT_THAT(consumer.records, ElementsAre("1", "2"));
+}
+
+TEST(FollowTest, StopsOnTruncatedOrRewrittenFiles) {
+  for (const char* text : {"x\n", "another beginning that is longer than before\n"}) {
+    const TempFolder folder;
+    const std::string path = folder.Write("app.log", "first line\nsecond line\n");
+    auto source = Started(Following(path));
+    SourceDriver driver(source.get());
+    EXPECT_EQ(driver.NextBatch().size(), 2u);
+    folder.Write("app.log", text);
+    const auto offer = driver.Plan();
+    EXPECT_EQ(offer.status().code(), StatusCode::kGone) << text;
+    EXPECT_THAT(offer.status().message(), HasSubstr(path));
+  }
+}
+
+TEST(FollowTest, StartsAtTheEndWhenAsked) {
+  const TempFolder folder;
+  api::FileSource spec = Following(folder.Write("app.log", "1\n2"));
+  spec.start_from = api::FileSource::Start::kLatest;
+  auto source = Started(spec);
+  SourceDriver driver(source.get());
+  EXPECT_THAT(driver.NextBatch(), IsEmpty());
+  folder.Write("app.log", "2\n3\n", true);
+  EXPECT_THAT(driver.NextBatch(), ElementsAre("22", "3"));
+}
+
+// ---- cursor
+// -------------------------------------------------------------------------------------------------
+
+TEST(FileCursorTest, KeepsWhatIsGoneOnlyUpToALimit) {
+  FileCursor cursor;
+  std::vector<uint64_t> hashes;
+  for (uint64_t i = 0; i < FileCursor::kKeepGone + 50; ++i) hashes.push_back(i);
+  cursor.Settle(hashes, hashes);
+  EXPECT_EQ(cursor.seen.size(), hashes.size());
+  cursor.Settle({}, {});
+  EXPECT_TRUE(cursor.seen.empty());
+  EXPECT_EQ(cursor.gone.size(), FileCursor::kKeepGone);
+  EXPECT_TRUE(cursor.HasSeen(100));
+  EXPECT_FALSE(cursor.HasSeen(10));
+  const auto again = FileCursor::Decode(cursor.Encode());
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->gone, cursor.gone);
+}
+
+TEST(FileCursorTest, RefusesDamagedText) {
+  FileCursor cursor;
+  cursor.seen = {1, 2, 3};
+  const std::string text = cursor.Encode();
+  EXPECT_EQ(FileCursor::Decode("?").status().code(), StatusCode::kGone);
+  EXPECT_EQ(FileCursor::Decode(text.substr(0, 8)).status().code(), StatusCode::kGone);
+  EXPECT_EQ(DecodePieces(text).status().code(), StatusCode::kGone);
+}
+
+}  // namespace
+}  // namespace millrace::worker
