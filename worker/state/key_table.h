@@ -24,6 +24,8 @@ class KeyTable {
   size_t FindOrInsert(std::span<const std::string_view> keys, std::span<const uint64_t> hashes, std::vector<uint32_t>* rows);
   uint32_t FindOrInsert(std::string_view key, uint64_t hash, bool* inserted);
   uint32_t Find(std::string_view key, uint64_t hash) const;
+  // rows[i] = row of keys[i], kNone where there is none. Requires: hashes[i] = HashKey(keys[i]).
+  void Find(std::span<const std::string_view> keys, std::span<const uint64_t> hashes, std::vector<uint32_t>* rows) const;
   void Erase(uint32_t row);
 
   // Live keys.
@@ -45,6 +47,7 @@ class KeyTable {
     uint64_t hash;
     uint32_t row;
   };
+  uint32_t FirstWithHash(uint64_t hash) const;
   void Rehash(size_t capacity);
   uint32_t NewRow(std::string_view key, uint64_t hash);
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "crds/api/diagnostic.h"
 #include "crds/api/spec.h"
 #include "crds/base/clock.h"
 #include "crds/base/status.h"
