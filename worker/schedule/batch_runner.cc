@@ -29,7 +29,7 @@ BatchRunner::BatchRunner(JobParts* parts, JobListener* listener)
     : parts_(parts), listener_(listener), executor_(&parts->plan.graph, parts->pool.get()), delivery_(parts),
       event_times_(parts->job->spec.sources.size()) {}
 
-Status BatchRunner::Recover(const JobRecord& record) {
+Status BatchRunner::Recover(const JobRecord& record, bool edited) {
   commit_ = record.commit;
   generation_ = record.generation;
   std::vector<std::string> kept;
@@ -41,16 +41,24 @@ Status BatchRunner::Recover(const JobRecord& record) {
   }
   RETURN_IF_ERROR(parts_->tables->Restore(parts_->coordinator->state()));
   RETURN_IF_ERROR(DropState(kept));
+  return OpenSinks(record, edited);
+}
+
+Status BatchRunner::OpenSinks(const JobRecord& record, bool edited) {
   for (size_t i = 0; i < parts_->sinks.size(); ++i) {
     const std::string& name = parts_->job->spec.sinks[i].name;
     Status status = parts_->sinks[i]->Open(generation_, commit_.batch);
     if (status.ok() && commit_.batch > 0) status = parts_->sinks[i]->Committed(commit_.batch);
     if (!status.ok()) return status.WithContext("sink \"" + name + "\"");
     ASSIGN_OR_RETURN(const int64_t delivered, parts_->sinks[i]->DeliveredBatch());
-    if (delivered > commit_.batch + (record.pending ? 1 : 0)) {
-      return InternalError("StateRolledBack: sink \"" + name + "\" holds output of batch " + std::to_string(delivered) +
-                           ", but the state directory knows only up to batch " + std::to_string(commit_.batch) +
+    if (delivered <= commit_.batch) continue;
+    const std::string found = "sink \"" + name + "\" holds output of batch " + std::to_string(delivered);
+    if (!record.pending || delivered > commit_.batch + 1) {
+      return InternalError("StateRolledBack: " + found + ", but the state knows only up to batch " + std::to_string(commit_.batch) +
                            "; restore the newer state, or give the job a new output path");
+    }
+    if (edited) {
+      return InvalidError("UpgradeBlocked: " + found + ", which the job's previous version did not finish; run the previous job file once (--batches 1), then this one");
     }
   }
   return OkStatus();
@@ -125,7 +133,8 @@ Status BatchRunner::Prepare(const BatchPlan& plan) {
   return OkStatus();
 }
 
-Result<BatchInfo> BatchRunner::Run(BatchPlan plan, std::stop_token stop) {
+Result<BatchInfo> BatchRunner::Run(BatchPlan plan, double rate, std::stop_token stop) {
+  rate_ = rate;
   for (int64_t attempt = 1;; ++attempt) {
     BatchInfo info;
     info.attempts = static_cast<int>(attempt);
@@ -232,6 +241,7 @@ Status BatchRunner::CommitBatch(const BatchPlan& plan, const BatchRun& run) {
   next.digest = parts_->coordinator->plan_digest();
   next.generation = generation_;
   next.batch_time = plan.batch_time;
+  next.rate = rate_;
   next.completed = plan.final;
   std::vector<std::map<int, TimePoint>> event_times(plan.sources.size());
   for (size_t i = 0; i < plan.sources.size(); ++i) {

@@ -19,8 +19,8 @@ class BatchRunner {
   BatchRunner(JobParts* parts, JobListener* listener);
 
   // Restores committed state and opens sinks under the record's generation. kInvalid when state of the record's spec would be
-  // lost and upgrade.allowStateLoss is not set.
-  Status Recover(const JobRecord& record);
+  // lost and upgrade.allowStateLoss is not set, or when an `edited` job would re-plan a batch that is partly written.
+  Status Recover(const JobRecord& record, bool edited);
 
   // Facts of a batch as its tasks see them.
   BatchContext ContextOf(const BatchPlan& plan) const;
@@ -28,8 +28,8 @@ class BatchRunner {
   bool HasWork(const BatchContext& context) const;
 
   // Runs the appended plan until it commits: failed attempts are repeated as poisonBatch and restartPolicy say. kAborted when
-  // `stop` ended a wait between attempts.
-  Result<BatchInfo> Run(BatchPlan plan, std::stop_token stop);
+  // `stop` ended a wait between attempts. `rate` goes into the commit record.
+  Result<BatchInfo> Run(BatchPlan plan, double rate, std::stop_token stop);
 
   const CommitPoint& commit() const { return commit_; }
   // Largest event times that the last batch reported, by source and partition.
@@ -46,6 +46,7 @@ class BatchRunner {
   void Undo(const BatchRun& run);
   Status RestoreUnit(int stage, int unit);
   Status AfterFailure(const Status& failure, int64_t attempt, BatchPlan* plan, const std::stop_token& stop);
+  Status OpenSinks(const JobRecord& record, bool edited);
   Status CheckShape(const JobRecord& record, std::vector<std::string>* kept);
   Status DropState(const std::vector<std::string>& kept);
   void FillInfo(const BatchRun& run, BatchInfo* info) const;
@@ -56,6 +57,7 @@ class BatchRunner {
   Delivery delivery_;
   CommitPoint commit_;
   std::string generation_;
+  double rate_ = 0;
   std::vector<std::map<int, TimePoint>> event_times_;
 };
 

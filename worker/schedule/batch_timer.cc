@@ -23,6 +23,8 @@ Duration BatchTimer::UntilDue(TimePoint now) const {
   return std::clamp(last_ + interval_ - now, Duration::zero(), interval_);
 }
 
-void BatchTimer::SkipTo(TimePoint now) { last_ = std::max(last_, Floor(now) - interval_); }
+void BatchTimer::SkipTo(TimePoint now) {
+  if (last_ != TimePoint::min()) last_ = std::max(last_, Floor(now) - interval_);
+}
 
 }  // namespace millrace::worker

@@ -20,6 +20,7 @@ struct JobParts {
   Clock* clock = nullptr;
   std::unique_ptr<api::StreamingJob> job;
   std::unique_ptr<Coordinator> coordinator;
+  JobRecord record;  // what the coordinator found when it was opened
   JobPlan plan;
   std::vector<std::unique_ptr<Source>> sources;  // by spec.sources; null when nobody reads it
   std::vector<std::unique_ptr<Sink>> sinks;      // by spec.sinks

@@ -35,12 +35,12 @@ Scheduler::Scheduler(JobParts* parts, SchedulerOptions options, JobListener* lis
       spec_hash_(HexEncode(Sha256(std::string(kSemanticsVersion) + api::ToJson(*parts->job)))) {}
 
 Status Scheduler::Open() {
-  ASSIGN_OR_RETURN(JobRecord record, parts_->coordinator->Open());
+  JobRecord record = parts_->record;
   RETURN_IF_ERROR(parts_->tables->Start());
-  // A plan of another spec has had no output that its sinks' ledgers would not show: it is dropped and planned anew.
-  if (record.pending && record.spec_hash != spec_hash_) record.pending.reset();
-  RETURN_IF_ERROR(runner_.Recover(record));
-  completed_ = record.commit.completed && record.spec_hash == spec_hash_;
+  const bool edited = record.spec_hash != spec_hash_;
+  RETURN_IF_ERROR(runner_.Recover(record, edited));
+  if (edited) record.pending.reset();  // it has no output yet, so it may be planned anew
+  completed_ = record.commit.completed && !edited;
   RETURN_IF_ERROR(parts_->coordinator->SetSpec(spec_hash_, parts_->plan.shape));
   const MonotonicTime now = parts_->clock->Monotonic();
   for (size_t i = 0; i < parts_->sources.size(); ++i) {
@@ -55,6 +55,7 @@ Status Scheduler::Open() {
   rates_.Resume(record.commit.rate);
   pending_ = std::move(record.pending);
   timer_.emplace(parts_->job->spec.batch_interval, parts_->job->spec.missed_batches, record.commit.batch_time);
+  timer_->SkipTo(parts_->clock->Now());  // down-time is one missed tick: all windows that ended meanwhile fire in it
   last_input_ = now;
   due_ = now;
   return OkStatus();
@@ -174,7 +175,7 @@ Result<std::optional<BatchPlan>> Scheduler::PlanNext() {
 Status Scheduler::RunPlanned(const BatchPlan& plan, std::stop_token stop) {
   listener_->OnBatchPlanned(plan);
   const MonotonicTime begin = parts_->clock->Monotonic();
-  ASSIGN_OR_RETURN(BatchInfo info, runner_.Run(plan, stop));
+  ASSIGN_OR_RETURN(BatchInfo info, runner_.Run(plan, rates_.rate().value_or(0), stop));
   const MonotonicTime end = parts_->clock->Monotonic();
   info.scheduling_delay = std::max(Duration::zero(), begin - due_);
   for (size_t i = 0; i < runner_.event_times().size(); ++i) {

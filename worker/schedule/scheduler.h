@@ -24,7 +24,7 @@ struct SchedulerOptions {
 // Guarantee: between batches everything that happened is committed, so stopping at any point loses and repeats nothing.
 class Scheduler {
  public:
-  // `parts` and `listener` outlive it.
+  // `parts` and `listener` outlive it. Requires: the coordinator of `parts` is open.
   Scheduler(JobParts* parts, SchedulerOptions options, JobListener* listener);
 
   // Opens the job and runs it. Ok when the job completed, the options' limit was reached, or `stop` was requested (the batch in work

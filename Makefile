@@ -1,0 +1,57 @@
+# Every command of the project; `make help` lists them.
+SHELL := /bin/bash
+PRESET ?= release
+BUILD := build/$(PRESET)
+JOBS ?= $(shell nproc)
+
+.PHONY: help demo build test bench fuzz format tidy deps sanitize clean
+
+help:
+	@echo "make demo      install what is needed, build, and count the words of this machine's own documentation"
+	@echo "make build     build ./build/release/millrace (PRESET=debug|asan+ubsan|tsan for others)"
+	@echo "make test      install what is needed, build everything, run every test"
+	@echo "make sanitize  run the unit tests under asan+ubsan and tsan"
+	@echo "make bench     run the benchmarks (see bench/README.md)"
+	@echo "make fuzz      run each fuzzer for 60 s (clang)"
+	@echo "make format    format the sources; make tidy: run clang-tidy"
+
+deps:
+	@scripts/install-deps.sh
+
+build: deps
+	@cmake --preset $(PRESET) >/dev/null
+	@cmake --build --preset $(PRESET) -j $(JOBS)
+
+demo: deps
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target millrace_worker
+	@scripts/demo.sh $(CURDIR)/build/release/millrace
+
+test: build
+	@ctest --preset $(PRESET) -j $(JOBS)
+
+sanitize:
+	@for preset in asan+ubsan tsan; do \
+	  cmake --preset $$preset >/dev/null && cmake --build --preset $$preset -j $(JOBS) && \
+	  ctest --preset $$preset -j $(JOBS) -L unit || exit 1; done
+
+bench: deps
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+	@bench/run.sh build/release
+
+fuzz:
+	@scripts/install-deps.sh --dev
+	@scripts/fuzz.sh
+
+format:
+	@scripts/install-deps.sh --dev
+	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+
+tidy:
+	@scripts/install-deps.sh --dev
+	@cmake --preset debug >/dev/null
+	@git ls-files 'crds/*.cc' 'worker/*.cc' | xargs -P $(JOBS) -n 4 clang-tidy --quiet -p build/debug
+
+clean:
+	@rm -rf build

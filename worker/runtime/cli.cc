@@ -1,0 +1,168 @@
+#include "worker/runtime/cli.h"
+
+#include <cstdio>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "crds/base/text.h"
+#include "worker/runtime/commands.h"
+#include "worker/runtime/exit_code.h"
+
+namespace millrace::worker {
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  millrace run job.yaml                        run a job until its sources end or Ctrl-C
+  millrace run job.yaml --sink console         show every sink's rows in the terminal
+  millrace run job.yaml --state ./state        keep state and exactly-once across restarts
+  millrace run job.yaml --set spec.batchInterval=200ms --until-idle 5s
+  millrace check job.yaml                      print every error, or the type of every stream
+  millrace explain job.yaml --format mermaid   draw stages and exchanges
+
+Exit codes: 0 ok, 1 failed while running, 2 wrong flag or job file, 3 fenced,
+            4 not found, 5 timeout, 130 second Ctrl-C)";
+
+struct Arguments {
+  RunOptions run;
+  JobFileRequest file;
+  std::vector<std::string> sets;
+  std::string until_idle;
+  std::string explain_format = "tree";
+  std::string shell;
+  bool json = false;
+};
+
+void AddJobFile(CLI::App* command, Arguments* arguments) {
+  command->add_option("JOB", arguments->file.path, "Job file (YAML or JSON), - for standard input")->required();
+  command->add_option("--set", arguments->sets, "Override a field: --set spec.batchInterval=200ms (repeatable)")
+      ->type_name("PATH=VALUE")->allow_extra_args(false);
+}
+
+CLI::App* AddRun(CLI::App* app, Arguments* arguments) {
+  CLI::App* run = app->add_subcommand("run", "Run a job in this process");
+  AddJobFile(run, arguments);
+  run->add_option("--sink", arguments->file.sink_override, "Send every sink to the terminal, or drop its rows")
+      ->check(CLI::IsMember({"console", "none"}))->type_name("console|none");
+  run->add_option("--state", arguments->run.state, "Where state and offsets live; overrides spec.state")->type_name("memory|DIR");
+  run->add_option("--secrets", arguments->run.secrets_directory, "Folder with <secretName>/<key> files")->type_name("DIR");
+  run->add_option("--until-idle", arguments->until_idle, "Stop when nothing arrived for so long")->type_name("DURATION");
+  run->add_option("--batches", arguments->run.batches, "Stop after N batches")->check(CLI::PositiveNumber)->type_name("N");
+  run->add_option("--threads", arguments->run.threads, "Threads that run tasks (default: one per core)")
+      ->check(CLI::Range(1, 1024))->type_name("N");
+  run->add_option("--metrics-address", arguments->run.metrics_address, "Serve /metrics /status /healthz /readyz here")->type_name("HOST:PORT");
+  run->add_flag("--quiet", arguments->run.quiet, "No live status line");
+  return run;
+}
+
+bool ReadOverrides(const Arguments& arguments, std::vector<api::Override>* overrides) {
+  for (const std::string& text : arguments.sets) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      std::fprintf(stderr, "--set %s: expected path=value, for example --set spec.batchInterval=200ms\n", text.c_str());
+      return false;
+    }
+    overrides->push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  return true;
+}
+
+int DoRun(Arguments& arguments) {
+  arguments.run.file = arguments.file;
+  if (!arguments.until_idle.empty()) {
+    const Result<Duration> duration = ParseDuration(arguments.until_idle);
+    if (!duration.ok() || *duration <= Duration::zero()) {
+      std::fprintf(stderr, "--until-idle: %s\n", duration.ok() ? "must be longer than 0s" : duration.status().message().c_str());
+      return kExitUsage;
+    }
+    arguments.run.until_idle = *duration;
+  }
+  return RunCommand(arguments.run);
+}
+
+ExplainFormat FormatOf(const std::string& name) {
+  if (name == "dot") return ExplainFormat::kDot;
+  if (name == "mermaid") return ExplainFormat::kMermaid;
+  return name == "json" ? ExplainFormat::kJson : ExplainFormat::kTree;
+}
+
+// The nearest flag or sub-command to an unknown argument.
+std::string Suggestion(const CLI::App& app, const std::vector<std::string>& arguments) {
+  std::vector<std::string> names;
+  const CLI::App* scope = &app;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    names.push_back(command->get_name());
+    if (command->parsed()) scope = command;
+  }
+  for (const CLI::Option* option : scope->get_options()) names.push_back(option->get_name());
+  for (const std::string& argument : arguments) {
+    if (std::find(names.begin(), names.end(), argument) != names.end()) continue;
+    const std::string flag = argument.substr(0, argument.find('='));
+    if (const std::optional<std::string> near = ClosestName(flag, names); near && *near != flag) {
+      return " Did you mean " + *near + "?";
+    }
+  }
+  return "";
+}
+
+int ReportUsage(CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (error.get_exit_code() == 0) {  // --help and --version
+    app.exit(error);
+    return kExitOk;
+  }
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  std::fprintf(stderr, "millrace: %s%s\nSee millrace --help.\n", error.what(), Suggestion(app, arguments).c_str());
+  return kExitUsage;
+}
+
+int Dispatch(CLI::App& app, Arguments& arguments) {
+  if (!ReadOverrides(arguments, &arguments.file.overrides)) return kExitUsage;
+  if (app.got_subcommand("run")) return DoRun(arguments);
+  if (app.got_subcommand("check")) return CheckCommand(arguments.file, arguments.json);
+  if (app.got_subcommand("explain")) return ExplainCommand(arguments.file, FormatOf(arguments.explain_format));
+  if (app.got_subcommand("completion")) return CompletionCommand(arguments.shell);
+  if (app.got_subcommand("version")) {
+    std::fputs(VersionText().c_str(), stdout);
+    return kExitOk;
+  }
+  if (app.got_subcommand("metrics")) {
+    std::fputs(MetricsTable().c_str(), stdout);
+    return kExitOk;
+  }
+  std::fputs(app.help().c_str(), stdout);
+  return kExitOk;
+}
+
+}  // namespace
+
+int RunCli(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("Millrace: streaming jobs in micro-batches, exactly once, without the JVM", "millrace");
+  app.footer(kExamples);
+  app.set_version_flag("--version", Version());
+  AddRun(&app, &arguments);
+  CLI::App* check = app.add_subcommand("check", "Check a job file: every error, or the type of every stream");
+  AddJobFile(check, &arguments);
+  check->add_flag("--json", arguments.json, "Print schemas as JSON");
+  CLI::App* explain = app.add_subcommand("explain", "Draw a job's stages, exchanges and types");
+  AddJobFile(explain, &arguments);
+  explain->add_option("--format", arguments.explain_format, "Form of the drawing")->check(CLI::IsMember({"tree", "dot", "mermaid", "json"}));
+  app.add_subcommand("version", "Print the versions of millrace and its libraries");
+  app.add_subcommand("metrics", "Print the catalogue of metrics as a Markdown table");
+  CLI::App* help = app.add_subcommand("help", "Print this help");
+  (void)help;
+  CLI::App* completion = app.add_subcommand("completion", "Print shell completions: eval \"$(millrace completion bash)\"");
+  completion->add_option("SHELL", arguments.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  app.require_subcommand(0, 1);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return ReportUsage(app, error, argc, argv);
+  }
+  return Dispatch(app, arguments);
+}
+
+}  // namespace millrace::worker

@@ -1,0 +1,95 @@
+#include "worker/runtime/job_runner.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "crds/base/text.h"
+#include "worker/sink/factory.h"
+#include "worker/sink/null_sink.h"
+#include "worker/source/factory.h"
+
+namespace millrace::worker {
+namespace {
+
+// The state directory of this run, empty for memory.
+Result<std::string> StateDirectory(const api::StreamingJob& job, const std::string& flag) {
+  if (flag == "memory") return std::string();
+  if (!flag.empty()) return flag;
+  if (!job.spec.state) return std::string();
+  if (const auto* directory = std::get_if<api::DirectoryState>(&job.spec.state->kind)) return directory->path;
+  if (std::holds_alternative<api::MemoryState>(job.spec.state->kind)) return std::string();
+  return InvalidError("spec.state.redis: not supported yet by `millrace run`; pass --state memory or --state DIR");
+}
+
+std::unique_ptr<Coordinator> MakeCoordinator(const api::StreamingJob& job, const std::string& directory) {
+  if (!directory.empty()) return MakeDirectoryCoordinator(directory);
+  const bool named = job.spec.state && job.spec.state->id;
+  return MakeMemoryCoordinator(named ? *job.spec.state->id : RandomHex(8));
+}
+
+Status MakeSources(const RunOptions& options, const std::string& state_directory, JobParts* parts) {
+  for (size_t i = 0; i < parts->job->spec.sources.size(); ++i) {
+    parts->sources.emplace_back();
+    InputStage* input = parts->plan.inputs[i];
+    if (input == nullptr) continue;
+    SourceOptions source_options;
+    source_options.job_id = parts->record.job_id;
+    source_options.state_directory = state_directory.empty() ? "" : state_directory + "/push";
+    source_options.secrets_directory = options.secrets_directory;
+    source_options.wanted = parts->plan.wanted[i];
+    source_options.clock = parts->clock;
+    Result<std::unique_ptr<Source>> source = MakeSource(parts->job->spec.sources[i], source_options);
+    if (!source.ok()) return source.status().WithContext("source \"" + parts->job->spec.sources[i].name + "\"");
+    parts->sources.back() = *std::move(source);
+    input->Bind(parts->sources.back().get());
+  }
+  return OkStatus();
+}
+
+Status MakeSinks(const RunOptions& options, const std::shared_ptr<Screen>& screen, const std::stop_token& stop, JobParts* parts) {
+  parts->sinks.resize(parts->job->spec.sinks.size());
+  for (const PlanEnd& end : parts->plan.ends) {
+    if (end.kind != PlanEnd::Kind::kSink) continue;
+    if (options.file.sink_override == "none") {
+      parts->sinks[end.index] = std::make_unique<NullSink>();
+      continue;
+    }
+    const api::Sink& spec = parts->job->spec.sinks[end.index];
+    SinkOptions sink_options;
+    sink_options.job_id = parts->record.job_id;
+    sink_options.secrets_directory = options.secrets_directory;
+    sink_options.schema = end.schema;
+    sink_options.updating = end.updating;
+    sink_options.update_key = end.update_key;
+    sink_options.interactive = screen != nullptr && screen->live();
+    sink_options.source_stream = end.stream;
+    sink_options.clock = parts->clock;
+    sink_options.screen = screen;
+    sink_options.stop = stop;
+    Result<std::unique_ptr<Sink>> sink = MakeSink(spec, sink_options);
+    if (!sink.ok()) return sink.status().WithContext("sink \"" + spec.name + "\"");
+    parts->sinks[end.index] = *std::move(sink);
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<JobParts> BuildParts(JobFile file, const RunOptions& options, Clock* clock, std::shared_ptr<Screen> screen, std::stop_token stop) {
+  JobParts parts;
+  parts.clock = clock;
+  parts.job = std::move(file.job);
+  parts.plan = std::move(file.plan);
+  ASSIGN_OR_RETURN(const std::string directory, StateDirectory(*parts.job, options.state));
+  parts.coordinator = MakeCoordinator(*parts.job, directory);
+  ASSIGN_OR_RETURN(parts.record, parts.coordinator->Open());
+  RETURN_IF_ERROR(MakeSources(options, directory, &parts));
+  RETURN_IF_ERROR(MakeSinks(options, screen, stop, &parts));
+  parts.tables = std::make_unique<TableKeeper>(*parts.job, parts.plan, options.secrets_directory, clock);
+  const int cores = std::max(1u, std::thread::hardware_concurrency());
+  parts.pool = std::make_unique<ThreadPool>(options.threads > 0 ? options.threads : cores);
+  return parts;
+}
+
+}  // namespace millrace::worker
