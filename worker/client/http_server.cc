@@ -49,9 +49,10 @@ const char* MessageFor(int status) {
 }
 
 // Reads the body through httplib's unpacking reader, but never keeps more than `limit` bytes of it.
-// Returns the status to answer with, 0 when the body is complete.
+// `refused` is the status that the library sets meanwhile. Returns the status to answer with, 0
+// when the body is complete.
 int ReadBody(const httplib::Request& request, const httplib::ContentReader& reader, size_t limit,
-             std::string* body) {
+             const int& refused, std::string* body) {
   if (request.is_multipart_form_data()) {
     reader([](const auto&) { return true; }, [](const char*, size_t) { return true; });
     return 415;
@@ -63,7 +64,8 @@ int ReadBody(const httplib::Request& request, const httplib::ContentReader& read
     return seen <= limit + kMaxDiscardedBytes;
   });
   if (seen > limit) return 413;
-  return complete ? 0 : 400;
+  if (complete) return 0;
+  return refused >= 400 ? refused : 400;  // the library's own reason, where it has one
 }
 
 }  // namespace
@@ -128,7 +130,7 @@ void HttpServer::Impl::Configure(const HttpServerOptions& options) {
   const auto with_body = [this](const httplib::Request& request, httplib::Response& response,
                                 const httplib::ContentReader& reader) {
     HttpServerRequest converted = Convert(request);
-    const int status = ReadBody(request, reader, max_body_bytes, &converted.body);
+    const int status = ReadBody(request, reader, max_body_bytes, response.status, &converted.body);
     Fill(status == 0 ? Dispatch(converted) : HttpServerError(status, MessageFor(status)),
          &response);
   };
