@@ -15,6 +15,8 @@ constexpr int kKeepAliveSeconds = 2;
 constexpr size_t kKeepAliveRequests = 1000;
 // What is read and thrown away of a body over the limit before the connection is given up.
 constexpr size_t kMaxDiscardedBytes = 64 << 20;
+// For a whole body, however slowly it drips in.
+constexpr auto kBodyDeadline = std::chrono::seconds(30);
 constexpr auto kStartDeadline = std::chrono::seconds(5);
 
 HttpServerRequest Convert(const httplib::Request& request) {
@@ -58,10 +60,11 @@ int ReadBody(const httplib::Request& request, const httplib::ContentReader& read
     return 415;
   }
   size_t seen = 0;
+  const auto deadline = std::chrono::steady_clock::now() + kBodyDeadline;
   const bool complete = reader([&](const char* data, size_t size) {
     seen += size;
     if (seen <= limit) body->append(data, size);
-    return seen <= limit + kMaxDiscardedBytes;
+    return seen <= limit + kMaxDiscardedBytes && std::chrono::steady_clock::now() < deadline;
   });
   if (seen > limit) return 413;
   if (complete) return 0;
