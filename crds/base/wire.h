@@ -66,6 +66,10 @@ class WireReader {
   }
   std::string_view Bytes() {
     const uint64_t size = Varint();
+    return Take(size);
+  }
+  // The next `size` bytes.
+  std::string_view Take(uint64_t size) {
     if (!ok_ || size > rest_.size()) {
       ok_ = false;
       return {};

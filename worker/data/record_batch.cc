@@ -1,12 +1,23 @@
 #include "worker/data/record_batch.h"
 
-#include <numeric>
 #include <utility>
 
 #include "crds/base/text.h"
 #include "worker/data/json_value.h"
 
 namespace millrace::worker {
+namespace {
+
+// True for 0, 1, ..., size - 1.
+bool IsWhole(std::span<const uint32_t> rows, size_t size) {
+  if (rows.size() != size) return false;
+  for (size_t i = 0; i < size; ++i) {
+    if (rows[i] != i) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 RecordBatch::RecordBatch(SchemaRef schema, std::vector<ColumnRef> columns, size_t num_rows)
     : schema_(std::move(schema)), columns_(std::move(columns)), num_rows_(num_rows) {
@@ -16,7 +27,7 @@ RecordBatch::RecordBatch(SchemaRef schema, std::vector<ColumnRef> columns, size_
 
 const Column* RecordBatch::Find(std::string_view name) const {
   const int i = schema_->Find(name);
-  return i < 0 ? nullptr : columns_[i].get();
+  return i < 0 ? nullptr : columns_[static_cast<size_t>(i)].get();
 }
 
 size_t RecordBatch::ByteSize() const {
@@ -26,6 +37,7 @@ size_t RecordBatch::ByteSize() const {
 }
 
 RecordBatch RecordBatch::Gather(std::span<const uint32_t> rows) const {
+  if (IsWhole(rows, num_rows_)) return *this;
   std::vector<ColumnRef> columns;
   columns.reserve(columns_.size());
   for (const ColumnRef& column : columns_) columns.push_back(worker::Gather(*column, rows));
@@ -34,9 +46,14 @@ RecordBatch RecordBatch::Gather(std::span<const uint32_t> rows) const {
 
 RecordBatch RecordBatch::Slice(size_t begin, size_t end) const {
   if (begin == 0 && end == num_rows_) return *this;
-  std::vector<uint32_t> rows(end - begin);
-  std::iota(rows.begin(), rows.end(), static_cast<uint32_t>(begin));
-  return Gather(rows);
+  std::vector<ColumnRef> columns;
+  columns.reserve(columns_.size());
+  for (const ColumnRef& column : columns_) {
+    auto part = std::make_shared<Column>(column->type());
+    part->AppendRange(*column, begin, end);
+    columns.push_back(std::move(part));
+  }
+  return RecordBatch(schema_, std::move(columns), end - begin);
 }
 
 RecordBatch Concat(std::span<const RecordBatch> batches) {
