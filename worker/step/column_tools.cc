@@ -12,6 +12,14 @@ ColumnRef WithType(const ColumnRef& column, const Type& type) {
   return copy;
 }
 
+ColumnRef AsRequired(const ColumnRef& column, const Type& type) {
+  if (column->type() == type && column->valid.empty()) return column;
+  auto copy = std::make_shared<Column>(*column);
+  copy->set_type(type);
+  copy->valid.clear();
+  return copy;
+}
+
 ColumnRef WithNulls(const ColumnRef& column, std::span<const uint32_t> rows) {
   auto copy = std::make_shared<Column>(*column);
   copy->set_type(column->type().AsNullable());
@@ -62,7 +70,11 @@ ColumnRef BlankColumn(const Type& type, size_t size) {
 }
 
 ColumnRef GatherOrBlank(const Column& column, std::span<const uint32_t> rows) {
-  auto result = std::make_shared<Column>(column.type());
+  return GatherOrBlank(column, rows, column.type());
+}
+
+ColumnRef GatherOrBlank(const Column& column, std::span<const uint32_t> rows, const Type& type) {
+  auto result = std::make_shared<Column>(type);
   result->Reserve(rows.size());
   for (size_t i = 0; i < rows.size();) {
     if (rows[i] == kNoRow) {
@@ -99,36 +111,8 @@ ColumnRef StructOf(const Type& type, std::vector<ColumnRef> children,
   return column;
 }
 
-std::vector<uint8_t> RowsWithoutNull(const RecordBatch& batch, std::span<const int> columns) {
-  std::vector<uint8_t> result;
-  for (const int i : columns) {
-    const std::vector<uint8_t>& valid = batch.column(i).valid;
-    if (valid.empty()) continue;
-    if (result.empty()) {
-      result = valid;
-      continue;
-    }
-    for (size_t row = 0; row < valid.size(); ++row) result[row] &= valid[row];
-  }
-  return result;
-}
-
-RecordBatch WithSchema(const RecordBatch& batch, const SchemaRef& schema) {
-  std::vector<ColumnRef> columns;
-  for (size_t i = 0; i < schema->size(); ++i) {
-    columns.push_back(WithType(batch.column_ref(i), (*schema)[i].type));
-  }
-  return RecordBatch(schema, std::move(columns), batch.num_rows());
-}
-
 RecordBatch Merge(std::span<const RecordBatch> batches) {
   return batches.size() == 1 ? batches.front() : Concat(batches);
-}
-
-RecordBatch DeepCopyBatch(const RecordBatch& batch) {
-  std::vector<ColumnRef> columns;
-  for (const ColumnRef& column : batch.columns()) columns.push_back(DeepCopy(*column));
-  return RecordBatch(batch.schema_ref(), std::move(columns), batch.num_rows());
 }
 
 }  // namespace millrace::worker

@@ -16,6 +16,8 @@ inline constexpr uint32_t kNoRow = UINT32_MAX;
 
 // `column` under another type of the same physical form (nullability, json); shared when the type is equal already.
 ColumnRef WithType(const ColumnRef& column, const Type& type);
+// `column` under a type without nulls; null rows read as their physical zero values.
+ColumnRef AsRequired(const ColumnRef& column, const Type& type);
 // A copy with nulls at `rows` under the nullable type.
 ColumnRef WithNulls(const ColumnRef& column, std::span<const uint32_t> rows);
 
@@ -25,6 +27,8 @@ void AppendBlank(Column* column);
 ColumnRef BlankColumn(const Type& type, size_t size);
 // rows[i] of `column`, a blank where that is kNoRow.
 ColumnRef GatherOrBlank(const Column& column, std::span<const uint32_t> rows);
+// The same under `type`, which is the column's or its nullable form.
+ColumnRef GatherOrBlank(const Column& column, std::span<const uint32_t> rows, const Type& type);
 
 // A struct column over `children` (one per field of `type`); null at the rows where `present[i]` is kNoRow.
 ColumnRef StructOf(const Type& type, std::vector<ColumnRef> children,
@@ -32,14 +36,7 @@ ColumnRef StructOf(const Type& type, std::vector<ColumnRef> children,
 // The same without nulls.
 ColumnRef StructOf(const Type& type, std::vector<ColumnRef> children, size_t size);
 
-// 1 for each row in which none of `columns` is null; empty when that holds for all rows.
-std::vector<uint8_t> RowsWithoutNull(const RecordBatch& batch, std::span<const int> columns);
-
-// The batch with fields renamed or retyped by `schema` position by position.
-RecordBatch WithSchema(const RecordBatch& batch, const SchemaRef& schema);
 // Rows in batches of one schema, each copied only when there is more than one. Requires: at least one batch.
 RecordBatch Merge(std::span<const RecordBatch> batches);
-// A copy whose strings do not share memory with `batch`.
-RecordBatch DeepCopyBatch(const RecordBatch& batch);
 
 }  // namespace millrace::worker

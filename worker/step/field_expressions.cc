@@ -142,10 +142,10 @@ void RefuseSetNull(const StepEnv& env) {
 }
 
 bool CheckNewField(const StepEnv& env, const Schema& record, const std::string& name,
-                   const std::string& path) {
+                   const std::string& path, const std::string& remedy) {
   if (record.Find(name) < 0) return true;
   api::AddError(env.diagnostics, path,
-                "the record already has a field \"" + name + "\"; give another name with \"as\"");
+                "the record already has a field \"" + name + "\"; " + remedy);
   return false;
 }
 

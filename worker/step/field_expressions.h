@@ -46,7 +46,8 @@ void RefuseSetNull(const StepEnv& env);
 void AddErrorOnce(const StepEnv& env, const std::string& path, std::string message);
 // Adds an error at `path` when the record has a field of this name already.
 bool CheckNewField(const StepEnv& env, const Schema& record, const std::string& name,
-                   const std::string& path);
+                   const std::string& path,
+                   const std::string& remedy = "give another name with \"as\"");
 // Refuses an updating input, which the step would count twice.
 void RefuseUpdating(const StepEnv& env, const StepInput& input, const std::string& path,
                     const std::string& kind);

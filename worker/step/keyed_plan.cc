@@ -1,6 +1,9 @@
 #include "worker/step/keyed_plan.h"
 
+#include <utility>
+
 #include "crds/base/text.h"
+#include "worker/step/column_tools.h"
 
 namespace millrace::worker {
 
@@ -29,12 +32,32 @@ std::string TypesText(const std::vector<Type>& types) {
   return Join(texts, ", ");
 }
 
+EncodedKeys::EncodedKeys(std::vector<int> columns, std::vector<Type> types)
+    : columns_(std::move(columns)), encoder_(columns_) {
+  if (types.empty()) return;
+  std::vector<Field> fields;
+  std::vector<int> positions;
+  for (size_t i = 0; i < types.size(); ++i) {
+    fields.push_back({"key" + std::to_string(i), types[i]});
+    positions.push_back(static_cast<int>(i));
+  }
+  schema_ = std::make_shared<Schema>(std::move(fields));
+  encoder_ = KeyEncoder(std::move(positions));
+}
+
 void EncodedKeys::Encode(const RecordBatch& batch) {
   arena_ = std::make_unique<Arena>();
-  if (keyless_) {
+  if (schema_ != nullptr) {
+    std::vector<ColumnRef> columns;
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      columns.push_back(AsRequired(batch.column_ref(columns_[i]), (*schema_)[i].type));
+    }
+    typed_ = RecordBatch(schema_, std::move(columns), batch.num_rows());
+  }
+  if (columns_.empty()) {
     keys_.assign(batch.num_rows(), std::string_view());
   } else {
-    encoder_.Encode(batch, arena_.get(), &keys_);
+    encoder_.Encode(schema_ == nullptr ? batch : typed_, arena_.get(), &keys_);
   }
   hashes_.resize(keys_.size());
   for (size_t i = 0; i < keys_.size(); ++i) hashes_[i] = HashKey(keys_[i]);

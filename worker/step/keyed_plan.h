@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,20 +27,26 @@ std::string KeyText(const KeyPlan& key);
 // "string, int?": types belong to the shape of state.
 std::string TypesText(const std::vector<Type>& types);
 
-// Encoded keys of a batch with their hashes; views into the batch or the arena. Scratch, reused from batch to batch.
+// Encoded keys of a batch with their hashes; views into this object and the batch. Scratch, reused from batch to batch.
 class EncodedKeys {
  public:
-  explicit EncodedKeys(const std::vector<int>& columns) : encoder_(columns), keyless_(columns.empty()) {}
+  // With `types` the columns are encoded as these, so that inputs that differ in nullability encode alike; nulls as zero values.
+  explicit EncodedKeys(std::vector<int> columns, std::vector<Type> types = {});
   void Encode(const RecordBatch& batch);
   const std::vector<std::string_view>& keys() const { return keys_; }
   const std::vector<uint64_t>& hashes() const { return hashes_; }
 
  private:
+  std::vector<int> columns_;
+  SchemaRef schema_;  // of `typed_`; nullptr: columns are encoded as they are
   KeyEncoder encoder_;
-  bool keyless_;
+  RecordBatch typed_;
   std::unique_ptr<Arena> arena_;
   std::vector<std::string_view> keys_;
   std::vector<uint64_t> hashes_;
 };
+
+// MakeRowWriter over keys of given types.
+std::unique_ptr<ExchangeWriter> MakeRowWriter(EncodedKeys keys, int groups);
 
 }  // namespace millrace::worker

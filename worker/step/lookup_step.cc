@@ -67,7 +67,7 @@ class LookupStep final : public NarrowStep {
     const std::vector<uint32_t> probes = RowsToProbe(columns, in.num_rows());
     for (size_t i = 0; i < columns.size(); ++i) {
       if (probes.size() < in.num_rows()) columns[i] = Gather(*columns[i], probes);
-      columns[i] = KeyColumn(columns[i], plan_.key[i].type);
+      columns[i] = AsRequired(columns[i], plan_.key[i].type);
     }
     const RecordBatch keys(std::make_shared<Schema>(plan_.key), std::move(columns), probes.size());
     Arena arena;
@@ -93,16 +93,6 @@ class LookupStep final : public NarrowStep {
       }
     }
     return rows;
-  }
-
-  // The column under the table's own key type and without a null mask, so that it is encoded as the
-  // table's keys are.
-  static ColumnRef KeyColumn(const ColumnRef& column, const Type& type) {
-    if (column->type() == type && column->valid.empty()) return column;
-    auto copy = std::make_shared<Column>(*column);
-    copy->set_type(type);
-    copy->valid.clear();
-    return copy;
   }
 
   static void KeepFound(const std::vector<uint32_t>& found, std::vector<uint32_t>* keep,

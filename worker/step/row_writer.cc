@@ -1,6 +1,6 @@
 #include <utility>
 
-#include "worker/step/step.h"
+#include "worker/step/keyed_plan.h"
 
 namespace millrace::worker {
 namespace {
@@ -9,8 +9,7 @@ namespace {
 // order) and copies every row once, at the end. Thread-compatible.
 class RowWriter final : public ExchangeWriter {
  public:
-  RowWriter(std::vector<int> key_columns, int groups)
-      : encoder_(std::move(key_columns)), groups_(groups) {}
+  RowWriter(EncodedKeys keys, int groups) : keys_(std::move(keys)), groups_(groups) {}
 
   Status Add(const RecordBatch& batch, TaskRun* /*run*/) override {
     if (batch.num_rows() == 0) return OkStatus();
@@ -40,18 +39,18 @@ class RowWriter final : public ExchangeWriter {
   };
 
   void SortByGroup(Part* part) {
-    Arena arena;
-    encoder_.Encode(part->batch, &arena, &keys_);
-    row_groups_.resize(keys_.size());
+    keys_.Encode(part->batch);
+    const std::vector<uint64_t>& hashes = keys_.hashes();
+    row_groups_.resize(hashes.size());
     part->starts.assign(groups_ + 1, 0);
-    for (size_t i = 0; i < keys_.size(); ++i) {
-      row_groups_[i] = KeyGroupOf(HashKey(keys_[i]), groups_);
+    for (size_t i = 0; i < hashes.size(); ++i) {
+      row_groups_[i] = KeyGroupOf(hashes[i], groups_);
       ++part->starts[row_groups_[i] + 1];
     }
     for (int group = 0; group < groups_; ++group) part->starts[group + 1] += part->starts[group];
     next_.assign(part->starts.begin(), part->starts.end() - 1);
-    part->rows.resize(keys_.size());
-    for (size_t i = 0; i < keys_.size(); ++i) {
+    part->rows.resize(hashes.size());
+    for (size_t i = 0; i < hashes.size(); ++i) {
       part->rows[next_[row_groups_[i]]++] = static_cast<uint32_t>(i);
     }
   }
@@ -74,10 +73,9 @@ class RowWriter final : public ExchangeWriter {
     send(group, RecordBatch(schema, std::move(columns), total));
   }
 
-  KeyEncoder encoder_;
+  EncodedKeys keys_;
   int groups_;
   std::vector<Part> parts_;
-  std::vector<std::string_view> keys_;
   std::vector<int> row_groups_;
   std::vector<uint32_t> next_;
 };
@@ -85,7 +83,11 @@ class RowWriter final : public ExchangeWriter {
 }  // namespace
 
 std::unique_ptr<ExchangeWriter> MakeRowWriter(std::vector<int> key_columns, int groups) {
-  return std::make_unique<RowWriter>(std::move(key_columns), groups);
+  return MakeRowWriter(EncodedKeys(std::move(key_columns)), groups);
+}
+
+std::unique_ptr<ExchangeWriter> MakeRowWriter(EncodedKeys keys, int groups) {
+  return std::make_unique<RowWriter>(std::move(keys), groups);
 }
 
 }  // namespace millrace::worker
