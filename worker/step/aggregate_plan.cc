@@ -35,7 +35,7 @@ Status AggregatePlan::KeyError(const Status& status, std::string_view key) const
     std::vector<Field> fields;
     for (size_t i = 0; i < key_names.size(); ++i) fields.push_back({key_names[i], key_types[i]});
     const RecordBatch row(std::make_shared<Schema>(std::move(fields)),
-                          KeyColumns({&key, 1}, key_types), 1);
+                          DecodeKeys({&key, 1}, key_types), 1);
     context += ": key " + Excerpt(RowToJson(row, 0), 200);
   }
   return status.WithContext(context);
@@ -96,7 +96,7 @@ Status EmitRows(const AggregatePlan& plan, const OutputRows& rows, const Aggrega
   const size_t count = rows.rows.size();
   if (count == 0) return OkStatus();
   std::vector<ColumnRef> columns;
-  if (!plan.keyless()) columns = KeyColumns(rows.keys, plan.key_types);
+  if (!plan.keyless()) columns = DecodeKeys(rows.keys, plan.key_types);
   if (plan.window.timed()) {
     columns.push_back(TimestampColumn(rows.starts));
     columns.push_back(TimestampColumn(rows.ends));

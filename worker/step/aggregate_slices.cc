@@ -34,16 +34,17 @@ Status SliceOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, 
   const int64_t previous = window.Previous(context);
   const int64_t now = window.Now(context);
   const int64_t late = std::min(window.LateBefore(context), now);
+  const int64_t closed = std::max(late, previous);
   fired_before_ = kBeginning;
   open_from_ = window.timed() && late > kBeginning / 2 ? window.grid.FirstOpenWindow(late) : kBeginning;
-  if (window.timed()) RETURN_IF_ERROR(Fire(late, run, out));
+  if (window.timed()) RETURN_IF_ERROR(Fire(previous, late, run, out));
   for (const std::vector<RecordBatch>& batches : arrived) {
     for (const RecordBatch& batch : batches) RETURN_IF_ERROR(MergeArrived(batch));
   }
   if (window.ttl) Touch(context);
-  if (window.updating()) RETURN_IF_ERROR(EmitUpdates(std::max(late, previous), run, out));
+  if (window.updating()) RETURN_IF_ERROR(EmitUpdates(closed, run, out));
   if (window.ttl) Expire(context);
-  if (window.timed()) RETURN_IF_ERROR(Fire(now, run, out));
+  if (window.timed()) RETURN_IF_ERROR(Fire(closed, now, run, out));
   if (window.shape == WindowShape::kBatch) {
     if (plan_->keyless()) {
       const std::string_view key;
@@ -105,13 +106,12 @@ int64_t SliceOperator::FirstDue(int64_t closed) const {
   return start;
 }
 
-// Lets all windows leave that end at or before `bound` and have not left yet.
-Status SliceOperator::Fire(int64_t bound, TaskRun* run, std::vector<RecordBatch>* out) {
+// Lets all windows leave that end after `closed`, at or before `bound`, and have not left yet.
+Status SliceOperator::Fire(int64_t closed, int64_t bound, TaskRun* run, std::vector<RecordBatch>* out) {
   if (bound <= kBeginning / 2) return OkStatus();
   const WindowPlan& window = plan_->window;
   const SliceGrid& grid = window.grid;
   if (!window.updating()) {
-    const int64_t closed = window.Previous(*run->context);
     while (!slices_.empty()) {
       int64_t start = std::max(FirstDue(closed), fired_before_);
       const auto slice = slices_.lower_bound(start);

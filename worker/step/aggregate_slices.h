@@ -37,7 +37,7 @@ class SliceOperator final : public KeyedOperator {
   Status MergeArrived(const RecordBatch& batch);
   Status MergeRun(int64_t slice, std::span<const std::string_view> keys,
                   std::span<const ColumnRef> partials, size_t begin);
-  Status Fire(int64_t bound, TaskRun* run, std::vector<RecordBatch>* out);
+  Status Fire(int64_t closed, int64_t bound, TaskRun* run, std::vector<RecordBatch>* out);
   Status FireWindow(int64_t start, TaskRun* run, std::vector<RecordBatch>* out);
   Status FillEmpty(int64_t before_start, TaskRun* run, std::vector<RecordBatch>* out);
   Status DropClosed(int64_t bound);

@@ -264,17 +264,4 @@ ColumnRef BytesColumn(std::span<const std::string_view> values) {
   return column;
 }
 
-std::vector<ColumnRef> KeyColumns(std::span<const std::string_view> keys,
-                                  std::span<const Type> types) {
-  const ColumnRef owned = BytesColumn(keys);
-  std::vector<ColumnRef> columns = DecodeKeys(owned->strings, types);
-  for (ColumnRef& column : columns) {
-    if (!column->type().is_binary()) continue;
-    auto copy = std::make_shared<Column>(*column);
-    copy->AddOwnersOf(*owned);
-    column = std::move(copy);
-  }
-  return columns;
-}
-
 }  // namespace millrace::worker

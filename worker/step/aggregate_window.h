@@ -70,7 +70,5 @@ ColumnRef TimestampColumn(std::span<const int64_t> micros);
 ColumnRef IntColumn(std::span<const int64_t> values);
 // A bytes column over copies of `values`.
 ColumnRef BytesColumn(std::span<const std::string_view> values);
-// Columns of encoded keys over copies of their bytes.
-std::vector<ColumnRef> KeyColumns(std::span<const std::string_view> keys, std::span<const Type> types);
 
 }  // namespace millrace::worker

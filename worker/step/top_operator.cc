@@ -24,14 +24,15 @@ Status TopOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, Ta
   const WindowPlan& window = plan_->window;
   const int64_t now = window.Now(*run->context);
   const int64_t late = std::min(window.LateBefore(*run->context), now);
-  const int64_t closed = std::max(late, window.Previous(*run->context));
+  const int64_t previous = window.Previous(*run->context);
+  const int64_t closed = std::max(late, previous);
   fired_before_ = kBeginning;
-  if (window.timed()) RETURN_IF_ERROR(Fire(late, run, out));
+  if (window.timed()) RETURN_IF_ERROR(Fire(previous, late, run, out));
   for (const std::vector<RecordBatch>& batches : arrived) {
     for (const RecordBatch& batch : batches) RETURN_IF_ERROR(Merge(batch, closed));
   }
   if (window.updating()) RETURN_IF_ERROR(EmitUpdates(closed, run, out));
-  if (window.timed()) RETURN_IF_ERROR(Fire(now, run, out));
+  if (window.timed()) RETURN_IF_ERROR(Fire(closed, now, run, out));
   if (window.shape == WindowShape::kBatch) {
     RETURN_IF_ERROR(EmitWindow(0, false, run, out));
     slices_.clear();
@@ -226,11 +227,10 @@ Status TopOperator::EmitUpdates(int64_t closed, TaskRun* run, std::vector<Record
   return OkStatus();
 }
 
-// Lets all windows leave that end at or before `bound`, then drops slices that no open window holds.
-Status TopOperator::Fire(int64_t bound, TaskRun* run, std::vector<RecordBatch>* out) {
+// Lets all windows leave that end after `closed` and at or before `bound`, then drops slices that no open window holds.
+Status TopOperator::Fire(int64_t closed, int64_t bound, TaskRun* run, std::vector<RecordBatch>* out) {
   if (bound <= kBeginning / 2) return OkStatus();
   const SliceGrid& grid = plan_->window.grid;
-  const int64_t closed = plan_->window.Previous(*run->context);
   while (!slices_.empty() && !plan_->window.updating()) {
     int64_t start = std::max(FirstDue(closed), fired_before_);
     const auto slice = slices_.lower_bound(start);

@@ -72,7 +72,7 @@ class TopOperator final : public KeyedOperator {
 
   TopTable* Slice(int64_t start);
   Status Merge(RecordBatch batch, int64_t closed);
-  Status Fire(int64_t bound, TaskRun* run, std::vector<RecordBatch>* out);
+  Status Fire(int64_t closed, int64_t bound, TaskRun* run, std::vector<RecordBatch>* out);
   int64_t FirstDue(int64_t closed) const;
   void DropClosed(int64_t bound);
   std::vector<std::string_view> KeysOf(int64_t start, bool changed) const;

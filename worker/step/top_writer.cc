@@ -10,7 +10,7 @@ Status TopPlan::KeyError(const Status& status, std::string_view key) const {
     std::vector<Field> fields;
     for (size_t i = 0; i < key_names.size(); ++i) fields.push_back({key_names[i], key_types[i]});
     const RecordBatch row(std::make_shared<Schema>(std::move(fields)),
-                          KeyColumns({&key, 1}, key_types), 1);
+                          DecodeKeys({&key, 1}, key_types), 1);
     context += ": key " + Excerpt(RowToJson(row, 0), 200);
   }
   return status.WithContext(context);
