@@ -264,7 +264,7 @@ Result<JobPlan> BuildPlan(const api::StreamingJob& job, api::Diagnostics* diagno
   const LogicalPlan logical = BuildLogical(job, pruned, diagnostics);
   if (api::HasErrors(*diagnostics)) return InternalError("the pruned job does not type-check: " + diagnostics->back().path + ": " + diagnostics->back().message);
   JobPlan plan;
-  for (size_t i = 0; i < pruned.size(); ++i) plan.wanted.push_back(PayloadSchema(job.spec.sources[i], pruned[i]));
+  for (size_t i = 0; i < pruned.size(); ++i) plan.wanted.push_back(WantedSchema(pruned[i]));
   StageBuilder(job, logical, &plan).Build();
   Describe(job, full, &plan);
   plan.shape = ShapeOf(full);

@@ -316,6 +316,15 @@ SchemaRef PayloadSchema(const api::Source& source, const Schema& record) {
   return std::make_shared<Schema>(std::move(fields));
 }
 
+SchemaRef WantedSchema(const Schema& record) {
+  std::vector<Field> fields;
+  for (const Field& field : record.fields()) {
+    const bool ours = field.name == kBatchTimeField || field.name == kSourceField || field.name == kEventTimeField || field.name == kRawField;
+    if (!ours) fields.push_back(field);
+  }
+  return std::make_shared<Schema>(std::move(fields));
+}
+
 LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources, api::Diagnostics* diagnostics) {
   return LogicalBuilder(job, diagnostics).Build(sources);
 }

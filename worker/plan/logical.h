@@ -50,6 +50,8 @@ std::vector<FieldNeeds> ComputeNeeds(const api::StreamingJob& job, const Logical
 
 // The fields of `record` that come from the source itself: declared ones and those hidden fields that generators fill.
 SchemaRef PayloadSchema(const api::Source& source, const Schema& record);
+// All that the source is asked to provide: the payload and its own hidden fields (__path, __line, ...).
+SchemaRef WantedSchema(const Schema& record);
 
 // True when a stream, sink or table reads deadLetters.
 bool ReadsDeadLetters(const api::StreamingJob& job);

@@ -1,5 +1,6 @@
 #include "worker/runtime/cli.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <optional>

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+namespace millrace::worker {
+
+enum class MetricType { kCounter, kGauge, kHistogram };
+
+// One metric of the catalogue: the only place where names, labels and meanings stand. docs/metrics.md is generated from it.
+struct Metric {
+  const char* name;
+  MetricType type;
+  const char* labels;  // besides namespace and job; comma-separated, "" for none
+  const char* help;
+};
+
+// Every metric that a worker exports, in the order of the documentation.
+std::span<const Metric> MetricCatalogue();
+// Requires: the name is in the catalogue.
+const Metric& FindMetric(const std::string& name);
+// The catalogue as a Markdown table.
+std::string MetricsMarkdown();
+
+}  // namespace millrace::worker
