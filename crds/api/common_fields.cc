@@ -32,7 +32,8 @@ TextSlot DurationSlot(T& target, Duration min) {
             return value ? std::optional<std::string>(FormatDuration(*value)) : std::nullopt;
           },
           .set = [&target, min](const std::string& text) -> Status {
-            if (text == "0") return InvalidError("a unit is missing; write 0s");
+            if (text == "0" && min == Duration(0))
+              return InvalidError("a unit is missing; write 0s");
             ASSIGN_OR_RETURN(const Duration value, ParseDuration(text));
             target = value;
             if (value >= min) return OkStatus();

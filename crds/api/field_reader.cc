@@ -176,8 +176,13 @@ bool FieldReader::CheckKey(const Node& key, const TextRule& rule, const std::str
   const bool sound = !ReadsAsOtherType(key) && rule.check(key.text).ok();
   if (!sound) positions_->insert_or_assign(path, key.position);
   if (ReadsAsOtherType(key)) {
-    Error(path, "YAML reads the name " + (key.text.empty() ? "null" : Excerpt(key.text)) + " as " +
-                    DescribeNode(key) + "; write \"" + Excerpt(key.text, 60) + "\" with quotes");
+    const bool number = ReadsAsNumber(key.text);
+    const bool null = key.kind == Node::Kind::kNull;
+    Error(path, "YAML reads the bare name " + Excerpt(key.text) + " as a " +
+                    (null     ? "null"
+                     : number ? "number"
+                              : "boolean") +
+                    "; write \"" + Excerpt(key.text, 60) + "\" with quotes");
     return false;
   }
   const Status status = rule.check(key.text);

@@ -7,9 +7,11 @@
 namespace millrace::api {
 namespace {
 
+// Names that a source has too are the source's: the clash is reported by name.
 std::map<std::string, size_t> IndexByName(const StreamingJob& job) {
   std::map<std::string, size_t> index;
   for (size_t i = 0; i < job.spec.streams.size(); ++i) index.emplace(job.spec.streams[i].name, i);
+  for (const Source& source : job.spec.sources) index.erase(source.name);
   return index;
 }
 

@@ -52,7 +52,8 @@ Status MissingUnit(std::string_view text) {
 }
 
 Status WrongUnit(std::string_view text, std::string_view number, std::string_view unit) {
-  const bool days = unit == "d" && number.size() < 8 && number.find('.') == std::string_view::npos;
+  const bool days = unit == "d" && number.size() + 1 == text.size() && number.size() < 8 &&
+                    number.find('.') == std::string_view::npos;
   if (days) {
     return InvalidError("\"" + Excerpt(text) +
                         "\" is not a duration: there is no unit \"d\"; write " +
