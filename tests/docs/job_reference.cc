@@ -58,34 +58,73 @@ std::string OwnerOf(std::string path) {
   return path;
 }
 
-std::string Row(const FieldDoc& field) {
-  const std::string name = field.path.substr(field.path.rfind('.') + 1);
+std::string NameOf(const std::string& path) { return path.substr(path.rfind('.') + 1); }
+
+// The fields of one object.
+struct Section {
+  std::string path;
+  std::vector<const FieldDoc*> fields;
+};
+
+std::vector<Section> Sections() {
+  std::vector<Section> sections;
+  std::map<std::string, size_t> index;
+  for (const FieldDoc& field : millrace::api::FieldDocs()) {
+    const std::string parent = ParentOf(field.path);
+    const auto [at, fresh] = index.try_emplace(parent, sections.size());
+    if (fresh) sections.push_back({parent, {}});
+    sections[at->second].fields.push_back(&field);
+  }
+  return sections;
+}
+
+// What a reader sees of the fields, to find objects that stand in several places.
+std::string Contents(const Section& section) {
+  std::string text = NameOf(section.path);
+  for (const FieldDoc* field : section.fields) {
+    text += "\n" + NameOf(field->path) + "|" + field->type + "|" + field->default_text + "|" +
+            field->meaning;
+  }
+  return text;
+}
+
+std::string Row(const FieldDoc& field, const std::string& same_as) {
   const std::string value = field.required ? "**required**" : Code(field.default_text);
-  return "| `" + name + "` | " + Cell(field.type) + " | " + value + " | " + Cell(field.meaning) +
+  const std::string meaning =
+      Cell(field.meaning) + (same_as.empty() ? "" : " Fields as in " + Code(same_as) + ".");
+  return "| `" + NameOf(field.path) + "` | " + Cell(field.type) + " | " + value + " | " + meaning +
          " | " + Code(field.example) + " |\n";
+}
+
+// Prints each section once; an object that stands elsewhere too is described at its first place.
+std::string Print(const std::vector<Section>& sections) {
+  std::map<std::string, std::string> meanings;
+  std::map<std::string, std::string> first;
+  std::map<std::string, std::string> same_as;
+  for (const Section& section : sections) {
+    const auto [at, fresh] = first.try_emplace(Contents(section), section.path);
+    if (!fresh) same_as[OwnerOf(section.path)] = at->second;
+    for (const FieldDoc* field : section.fields) meanings[field->path] = field->meaning;
+  }
+  std::string text;
+  for (const Section& section : sections) {
+    const std::string owner = OwnerOf(section.path);
+    if (same_as.contains(owner)) continue;
+    text += "\n## " + (section.path.empty() ? "The document" : "`" + section.path + "`") + "\n\n";
+    if (!meanings[owner].empty()) text += Cell(meanings[owner]) + "\n\n";
+    text += "| field | type | default | meaning | example |\n|---|---|---|---|---|\n";
+    for (const FieldDoc* field : section.fields) {
+      const auto at = same_as.find(field->path);
+      text += Row(*field, at == same_as.end() ? "" : at->second);
+    }
+  }
+  return text;
 }
 
 }  // namespace
 
 int main() {
-  std::vector<std::string> order;
-  std::map<std::string, std::string> rows;
-  std::map<std::string, std::string> meanings;
-  for (const FieldDoc& field : millrace::api::FieldDocs()) {
-    const std::string parent = ParentOf(field.path);
-    if (!rows.contains(parent)) order.push_back(parent);
-    rows[parent] += Row(field);
-    meanings[field.path] = field.meaning;
-  }
-  std::string text(kPreamble);
-  for (const std::string& parent : order) {
-    text += "\n## " + (parent.empty() ? "The document" : "`" + parent + "`") + "\n\n";
-    if (const std::string& meaning = meanings[OwnerOf(parent)]; !meaning.empty()) {
-      text += Cell(meaning) + "\n\n";
-    }
-    text +=
-        "| field | type | default | meaning | example |\n|---|---|---|---|---|\n" + rows[parent];
-  }
+  const std::string text = std::string(kPreamble) + Print(Sections());
   std::fputs(text.c_str(), stdout);
   return 0;
 }
