@@ -79,7 +79,11 @@ bool IsConsequence(const Diagnostic& found, const Diagnostics& shape_errors) {
   });
 }
 
+// Behind so many faults of shape the rules between fields would only repeat them, at quadratic cost.
+constexpr size_t kMaxShapeErrors = 1000;
+
 void AddRules(const StreamingJob& job, const SourceMap& positions, Diagnostics* diagnostics) {
+  if (diagnostics->size() > kMaxShapeErrors) return;
   Diagnostics rules;
   Validate(job, positions, &rules);
   const Diagnostics shape_errors = *diagnostics;
