@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "crds/base/failpoint.h"
+
 namespace millrace::worker {
 namespace {
 
@@ -100,6 +102,7 @@ Status BatchExecutor::RunStage(int stage, BatchRun* run) {
   });
   for (const Status& status : statuses) RETURN_IF_ERROR(status);
   for (size_t i = 0; i < units.size(); ++i) Route(stage, units[i], outputs[i], run);
+  Failpoint("run.stage");
   run->stages[stage].tasks = static_cast<int>(units.size());
   run->stages[stage].time =
       std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begin);
