@@ -1,0 +1,79 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace millrace::worker {
+
+// Finds which field a member name of a JSON object stands for. Objects of one stream nearly always
+// have their members in one order, so the order seen so far is remembered, names that no field
+// reads included: a typical member costs one comparison of raw bytes, and only a surprise costs a
+// hash look-up. Thread-compatible.
+class JsonFields {
+ public:
+  static constexpr int kIgnored = -1;
+  static constexpr int kUnknown = -2;
+
+  // `names[i]` is field i's name in the data. Other names are `other`, but those of `ignored` are
+  // kIgnored.
+  JsonFields(std::vector<std::string> names, const std::vector<std::string>& ignored, int other);
+
+  // Starts an object.
+  class Cursor {
+    friend class JsonFields;
+    size_t next_ = 0;
+  };
+  // Requires: `key` points behind the opening quote of a member name, whose closing quote stands
+  // before `end`; 64 bytes behind `end` can be read.
+  int Find(const char* key, const char* end, Cursor* cursor) {
+    const size_t limit =
+        cursor->next_ + kLookAhead < guesses_.size() ? cursor->next_ + kLookAhead : guesses_.size();
+    for (size_t i = cursor->next_; i < limit; ++i) {
+      if (!guesses_[i].Matches(key)) continue;
+      cursor->next_ = i + 1;
+      return guesses_[i].field;
+    }
+    return FindSlowly(key, end, cursor);
+  }
+  // The member name as it reads, for messages.
+  static std::string Name(const char* key, const char* end);
+
+ private:
+  static constexpr size_t kLookAhead = 4;
+  static constexpr size_t kMaxGuesses = 128;
+  static constexpr size_t kMaxLearned = 4096;
+  static constexpr size_t kWords = 5;
+
+  // A member name with its closing quote, as words that can be compared at once.
+  struct Guess {
+    std::array<uint64_t, kWords> words{};
+    uint64_t last_mask = 0;
+    uint32_t last = 0;  // index of the last word
+    int field = kIgnored;
+
+    bool Matches(const char* key) const {
+      uint64_t word = 0;
+      for (uint32_t i = 0; i < last; ++i) {
+        std::memcpy(&word, key + 8 * i, 8);
+        if (word != words[i]) return false;
+      }
+      std::memcpy(&word, key + 8 * last, 8);
+      return (word & last_mask) == words[last];
+    }
+  };
+
+  int FindSlowly(const char* key, const char* end, Cursor* cursor);
+  void Learn(std::string_view name, int field, Cursor* cursor);
+
+  std::vector<Guess> guesses_;
+  size_t learned_ = 0;
+  std::unordered_map<std::string, int> fields_;
+  int other_;
+};
+
+}  // namespace millrace::worker
