@@ -71,8 +71,9 @@ class PlanBuilder {
 
   // Index of a call, compiled once for all values that have it; -1 on errors.
   int AddCall(const AggregateCall& call, const std::string& member) {
-    std::string label = call.name + (call.has_filter ? "If" : "") + "(" + Join(call.arguments, ", ") +
-                        (call.has_filter ? (call.arguments.empty() ? "" : ", ") + call.filter : "") + ")";
+    std::string label =
+        call.name + (call.has_filter ? "If" : "") + "(" + Join(call.arguments, ", ") +
+        (call.has_filter ? (call.arguments.empty() ? "" : ", ") + call.filter : "") + ")";
     const auto known = std::find(plan_->layout.labels.begin(), plan_->layout.labels.end(), label);
     if (known != plan_->layout.labels.end()) {
       return static_cast<int>(known - plan_->layout.labels.begin());
@@ -101,12 +102,14 @@ class PlanBuilder {
     }
     if (!spec_.latest_by.empty() && !function->invertible) {
       Refuse(member,
-             call.name + "() cannot take a replaced record out again; with latestBy use count, sum, "
-                         "avg, variance, stddev or counts",
+             call.name +
+                 "() cannot take a replaced record out again; with latestBy use count, sum, "
+                 "avg, variance, stddev or counts",
              call.offset);
       return -1;
     }
-    if (function->ordered && env_.input.has_event_time) plan_->order_column = plan_->window.time_column;
+    if (function->ordered && env_.input.has_event_time)
+      plan_->order_column = plan_->window.time_column;
     plan_->layout.Add(*std::move(function), std::move(label));
     plan_->calls.push_back(std::move(compiled));
     return static_cast<int>(plan_->calls.size()) - 1;
@@ -127,7 +130,8 @@ class PlanBuilder {
       const int call = AddCall(split->calls[i], member);
       if (call < 0) return;
       value.calls.push_back(static_cast<size_t>(call));
-      fields.push_back({"__agg" + std::to_string(i), plan_->layout.functions[value.calls.back()].result});
+      fields.push_back(
+          {"__agg" + std::to_string(i), plan_->layout.functions[value.calls.back()].result});
     }
     value.schema = std::make_shared<Schema>(std::move(fields));
     value.program = CompileExpression(env_, ExprEnv{*value.schema, env_.tables}, split->outer,
@@ -149,12 +153,14 @@ class PlanBuilder {
 
   void ResolveLatest() {
     if (spec_.latest_by.empty()) {
-      if (spec_.delete_when) Refuse("deleteWhen", "needs latestBy: which record would it take out?");
+      if (spec_.delete_when)
+        Refuse("deleteWhen", "needs latestBy: which record would it take out?");
       return;
     }
     plan_->latest_columns = ResolveFields(env_, env_.input.schema, spec_.latest_by, "latestBy");
     if (plan_->window.shape != WindowShape::kGlobal || plan_->window.ttl) {
-      Refuse("latestBy", "needs the window global: {} without ttl: what it replaces must still be there");
+      Refuse("latestBy",
+             "needs the window global: {} without ttl: what it replaces must still be there");
     }
     if (spec_.delete_when) {
       const Type condition(Kind::kBool, true);
@@ -162,7 +168,8 @@ class PlanBuilder {
                                              env_.path + ".deleteWhen", &condition);
     }
     plan_->deleted_column = env_.input.schema.Find(kDeletedField);
-    // A contribution may move between groups, so one unit holds them all, unless the key is part of what identifies a record.
+    // A contribution may move between groups, so one unit holds them all, unless the key is part of
+    // what identifies a record.
     const std::set<std::string> latest(spec_.latest_by.begin(), spec_.latest_by.end());
     const bool stays = std::all_of(spec_.key.begin(), spec_.key.end(),
                                    [&](const std::string& name) { return latest.contains(name); });
@@ -172,9 +179,9 @@ class PlanBuilder {
   void CheckUpdatingInput() {
     if (!env_.input.updating || !spec_.latest_by.empty()) return;
     if (plan_->window.shape == WindowShape::kBatch) return;
-    Refuse("latestBy",
-           "this stream updates its rows: say which fields identify one (latestBy: [" +
-               Join(env_.input.update_key, ", ") + "]), else every version would count");
+    Refuse("latestBy", "this stream updates its rows: say which fields identify one (latestBy: [" +
+                           Join(env_.input.update_key, ", ") +
+                           "]), else every version would count");
   }
 
   void SetOutput() {
@@ -215,7 +222,8 @@ class AggregateKeyedStep final : public KeyedStep {
     return std::make_unique<CombineWriter>(plan_);
   }
   std::unique_ptr<KeyedOperator> MakeOperator() const override {
-    if (plan_->window.shape == WindowShape::kSession) return std::make_unique<SessionOperator>(plan_);
+    if (plan_->window.shape == WindowShape::kSession)
+      return std::make_unique<SessionOperator>(plan_);
     if (plan_->window.shape == WindowShape::kCount) return std::make_unique<CountOperator>(plan_);
     if (!plan_->latest_columns.empty()) return std::make_unique<LatestOperator>(plan_);
     return std::make_unique<SliceOperator>(plan_);

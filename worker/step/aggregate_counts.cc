@@ -56,16 +56,16 @@ void CountOperator::FireRing(const Ring& ring, std::string_view key, Fired* fire
 // Drops the panes that no later window of the key can hold.
 void CountOperator::Trim(uint32_t key_row) {
   Ring& ring = rings_[key_row];
-  const auto keep = static_cast<size_t>(
-      (plan_->window.count_length - plan_->window.count_slide) / pane_length_);
+  const auto keep =
+      static_cast<size_t>((plan_->window.count_length - plan_->window.count_slide) / pane_length_);
   while (ring.panes.size() > keep) {
     retired_.push_back(ring.panes.front());
     ring.panes.pop_front();
   }
 }
 
-// All records find their panes first, then one pass folds them in: panes that a window still needs are not used again before
-// the end of the batch.
+// All records find their panes first, then one pass folds them in: panes that a window still needs
+// are not used again before the end of the batch.
 Status CountOperator::Take(const RecordBatch& batch, Fired* fired) {
   const std::span<const std::string_view> keys(batch.column(0).strings);
   std::vector<uint64_t> hashes(keys.size());
@@ -145,8 +145,9 @@ bool CountOperator::HasWork(const BatchContext& context) const {
 }
 
 SchemaRef CountOperator::PaneSchema() const {
-  return MakeSchema({{"inPane", Type(Kind::kInt)}, {"sinceFire", Type(Kind::kInt)}, {"key", Type(Kind::kBytes)}},
-                    plan_->layout.partial_fields);
+  return MakeSchema(
+      {{"inPane", Type(Kind::kInt)}, {"sinceFire", Type(Kind::kInt)}, {"key", Type(Kind::kBytes)}},
+      plan_->layout.partial_fields);
 }
 
 void CountOperator::EncodePanes(std::span<const uint32_t> key_rows, std::string* out) const {
@@ -177,7 +178,8 @@ void CountOperator::EncodeDelta(std::string* out) const {
     replaced.push_back(keys_.key(key_row));
   }
   if (replaced.empty()) return;
-  AppendSection(kReplacedKeys, RecordBatch(KeySchema(), {BytesColumn(replaced)}, replaced.size()), out);
+  AppendSection(kReplacedKeys, RecordBatch(KeySchema(), {BytesColumn(replaced)}, replaced.size()),
+                out);
   EncodePanes(key_rows, out);
 }
 
@@ -202,8 +204,9 @@ Status CountOperator::Apply(std::string_view blob) {
       ring.in_pane = rows.column(0).ints[i];
       ring.since_fire = rows.column(1).ints[i];
       ring.panes.push_back(NewRow());
-      RETURN_IF_ERROR(values_.Merge({&ring.panes.back(), 1}, std::span(rows.columns()).subspan(3), i)
-                          .WithContext(plan_->origin));
+      RETURN_IF_ERROR(
+          values_.Merge({&ring.panes.back(), 1}, std::span(rows.columns()).subspan(3), i)
+              .WithContext(plan_->origin));
     }
   }
   values_.Reset(retired_);

@@ -8,9 +8,9 @@
 
 namespace millrace::worker {
 
-// Receiver side of count windows: per key, the records of the last window in panes of gcd(length, slide) records. Rows leave in
-// order of the records that complete them. State (aggregate_state.h): tag 1 keys whose panes are replaced, 2 panes, oldest
-// first. One thread at a time.
+// Receiver side of count windows: per key, the records of the last window in panes of gcd(length,
+// slide) records. Rows leave in order of the records that complete them. State (aggregate_state.h):
+// tag 1 keys whose panes are replaced, 2 panes, oldest first. One thread at a time.
 class CountOperator final : public KeyedOperator {
  public:
   explicit CountOperator(AggregatePlanRef plan);

@@ -38,7 +38,8 @@ inline Schema TestSchema() {
 inline RecordBatch MakeRecords(const std::vector<TestRecord>& records) {
   static const SchemaRef schema = std::make_shared<Schema>(TestSchema());
   std::vector<std::shared_ptr<Column>> columns;
-  for (const Field& field : schema->fields()) columns.push_back(std::make_shared<Column>(field.type));
+  for (const Field& field : schema->fields())
+    columns.push_back(std::make_shared<Column>(field.type));
   auto arena = std::make_shared<Arena>();
   columns[0]->AddOwner(arena);
   columns[3]->AddOwner(arena);
@@ -69,7 +70,8 @@ inline StepEnv TestEnv(api::Diagnostics* diagnostics, int groups) {
 // How state gets from one batch to the next.
 enum class Handover { kKeep, kSnapshot, kDeltas };
 
-// Runs a keyed step over batches: writers per source unit, operators per key group. Batch b (from 1) has batch time b seconds.
+// Runs a keyed step over batches: writers per source unit, operators per key group. Batch b (from
+// 1) has batch time b seconds.
 class StepHarness {
  public:
   StepHarness(const KeyedStep* step, Handover handover, size_t records_per_add = 1000)
@@ -80,7 +82,8 @@ class StepHarness {
   }
 
   // Rows that left, as JSON, "-" in front of deleted ones. `watermark` in seconds.
-  std::vector<std::string> Run(const TestBatch& batch, std::optional<int64_t> watermark, bool final = false) {
+  std::vector<std::string> Run(const TestBatch& batch, std::optional<int64_t> watermark,
+                               bool final = false) {
     context_.batch += 1;
     context_.previous_batch_time = context_.batch == 1 ? TimePoint::min() : context_.batch_time;
     context_.batch_time = At(context_.batch);

@@ -133,7 +133,7 @@ bool LatestOperator::HasWork(const BatchContext&) const {
   return plan_->window.emit == api::Emit::kAll && groups_.keys().size() > 0;
 }
 
-// ---- state --------------------------------------------------------------------------------------------------
+// ---- state ----
 
 SchemaRef LatestOperator::GroupSchema() const {
   return MakeSchema({{"members", Type(Kind::kInt)}, {"key", Type(Kind::kBytes)}},
@@ -145,12 +145,13 @@ SchemaRef LatestOperator::ContributionSchema() const {
                     plan_->layout.partial_fields);
 }
 
-void LatestOperator::Encode(std::span<const uint32_t> groups, std::span<const uint32_t> contributions,
-                            std::string* out) const {
+void LatestOperator::Encode(std::span<const uint32_t> groups,
+                            std::span<const uint32_t> contributions, std::string* out) const {
   std::vector<int64_t> members;
   for (const uint32_t row : groups) members.push_back(members_[row]);
   std::vector<ColumnRef> columns{IntColumn(members), BytesColumn(groups_.KeysOf(groups))};
-  for (ColumnRef& partial : groups_.values().Partials(groups)) columns.push_back(std::move(partial));
+  for (ColumnRef& partial : groups_.values().Partials(groups))
+    columns.push_back(std::move(partial));
   AppendSection(kGroups, RecordBatch(GroupSchema(), std::move(columns), groups.size()), out);
 
   std::vector<std::string_view> keys;
@@ -195,8 +196,9 @@ Status LatestOperator::ApplyContribution(const RecordBatch& rows, size_t i) {
 }
 
 Status LatestOperator::Apply(std::string_view blob) {
-  ASSIGN_OR_RETURN(const std::vector<StateSection> sections,
-                   ReadSections(blob, {nullptr, KeySchema(), KeySchema(), GroupSchema(), ContributionSchema()}));
+  ASSIGN_OR_RETURN(
+      const std::vector<StateSection> sections,
+      ReadSections(blob, {nullptr, KeySchema(), KeySchema(), GroupSchema(), ContributionSchema()}));
   for (const auto& [tag, rows] : sections) {
     for (size_t i = 0; i < rows.num_rows(); ++i) {
       Status status;

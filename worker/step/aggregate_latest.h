@@ -8,10 +8,11 @@
 
 namespace millrace::worker {
 
-// Receiver side of latestBy: the last contribution of every latestBy key, and the groups they add up to. A record takes the
-// earlier contribution of its key out of its group and puts the new one in; of several records of a key in one batch only the
-// last counts. A group whose last contribution goes leaves a row marked as deleted.
-// State (aggregate_state.h): tag 1 dropped contributions, 2 dropped groups, 3 groups, 4 contributions. One thread at a time.
+// Receiver side of latestBy: the last contribution of every latestBy key, and the groups they add
+// up to. A record takes the earlier contribution of its key out of its group and puts the new one
+// in; of several records of a key in one batch only the last counts. A group whose last
+// contribution goes leaves a row marked as deleted. State (aggregate_state.h): tag 1 dropped
+// contributions, 2 dropped groups, 3 groups, 4 contributions. One thread at a time.
 class LatestOperator final : public KeyedOperator {
  public:
   explicit LatestOperator(AggregatePlanRef plan);
@@ -44,7 +45,7 @@ class LatestOperator final : public KeyedOperator {
   GroupTable contributions_;        // by latestBy key
   std::vector<uint32_t> group_of_;  // group row of each contribution, kNone: none yet
   GroupTable groups_;
-  std::vector<int64_t> members_;    // contributions of each group
+  std::vector<int64_t> members_;                                     // contributions of each group
   std::vector<std::string> dropped_contributions_, dropped_groups_;  // since Settle
 };
 

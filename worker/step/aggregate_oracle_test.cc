@@ -8,7 +8,8 @@
 
 #include "worker/step/aggregate_harness.h"
 
-// Random streams with disorder and late records through every window, against a slow and plain model.
+// Random streams with disorder and late records through every window, against a slow and plain
+// model.
 namespace millrace::worker {
 namespace {
 
@@ -37,7 +38,10 @@ Stream RandomStream(uint32_t seed, size_t units) {
     TestBatch batch(units);
     for (auto& records : batch) {
       for (int64_t i = pick(0, 12); i > 0; --i) {
-        TestRecord record{std::string(1, static_cast<char>('a' + pick(0, 3))), base + pick(-14, 8), pick(-5, 9), {}};
+        TestRecord record{std::string(1, static_cast<char>('a' + pick(0, 3))),
+                          base + pick(-14, 8),
+                          pick(-5, 9),
+                          {}};
         record.item = std::string(1, static_cast<char>('p' + pick(0, 4)));
         if (pick(0, 9) == 0) record.amount.reset();
         records.push_back(record);
@@ -90,18 +94,21 @@ std::string Model(const std::vector<TestRecord>& arrived) {
     top += std::string(i == 0 ? "" : ",") + "{\"value\":" + JsonQuote(order[i].second) +
            ",\"count\":" + std::to_string(-order[i].first) + "}";
   }
-  return "\"a\":" + best + ",\"b\":" + std::to_string(big) + ",\"c\":[" + collected + "],\"d\":" +
-         std::to_string(items.size()) + ",\"e\":[" + set + "],\"f\":" + JsonQuote(records.front().item) +
-         ",\"k\":{" + counts + "},\"l\":" + JsonQuote(records.back().item) + ",\"m\":" + OrNull(low) +
+  return "\"a\":" + best + ",\"b\":" + std::to_string(big) + ",\"c\":[" + collected +
+         "],\"d\":" + std::to_string(items.size()) + ",\"e\":[" + set +
+         "],\"f\":" + JsonQuote(records.front().item) + ",\"k\":{" + counts +
+         "},\"l\":" + JsonQuote(records.back().item) + ",\"m\":" + OrNull(low) +
          ",\"n\":" + std::to_string(records.size()) + ",\"q\":" + std::to_string(quarters) +
          ",\"s\":" + OrNull(sum) + ",\"t\":[" + top + "]";
 }
 
 api::ExpressionMap Values() {
-  return {{"a", "argMax(item, amount)"}, {"b", "countIf(amount > 5)"}, {"c", "collect(amount)"},
-          {"d", "countDistinct(item)"},  {"e", "collectSet(item)"},    {"f", "first(item)"},
-          {"k", "counts(item)"},         {"l", "last(item)"},          {"m", "min(amount)"},
-          {"n", "count()"},              {"q", "int(sum(price) * 4.0)"}, {"s", "sum(amount)"},
+  return {{"a", "argMax(item, amount)"},  {"b", "countIf(amount > 5)"},
+          {"c", "collect(amount)"},       {"d", "countDistinct(item)"},
+          {"e", "collectSet(item)"},      {"f", "first(item)"},
+          {"k", "counts(item)"},          {"l", "last(item)"},
+          {"m", "min(amount)"},           {"n", "count()"},
+          {"q", "int(sum(price) * 4.0)"}, {"s", "sum(amount)"},
           {"t", "topK(item, 2)"}};
 }
 // All of them leave no trace when taken out: sliding windows use running totals.
@@ -114,15 +121,16 @@ std::string ExactModel(const std::vector<TestRecord>& records) {
     const size_t begin = all.rfind(from);
     return all.substr(begin, all.rfind(to) - begin);
   };
-  return part("\"k\":", ",\"l\":") + "," + part("\"n\":", ",\"q\":") + "," + part("\"s\":", ",\"t\":");
+  return part("\"k\":", ",\"l\":") + "," + part("\"n\":", ",\"q\":") + "," +
+         part("\"s\":", ",\"t\":");
 }
 
 using ModelFn = std::function<std::string(const std::vector<TestRecord>&)>;
 using Rows = std::vector<std::string>;
 
 std::string Row(const std::string& key, int64_t start, int64_t end, const std::string& values) {
-  return "{\"user\":" + JsonQuote(key) + ",\"windowStart\":" + Time(start) + ",\"windowEnd\":" + Time(end) +
-         "," + values + "}";
+  return "{\"user\":" + JsonQuote(key) + ",\"windowStart\":" + Time(start) +
+         ",\"windowEnd\":" + Time(end) + "," + values + "}";
 }
 
 // Windows on a grid. The last batch is the final one.
@@ -135,7 +143,8 @@ std::vector<Rows> GridModel(const Stream& stream, int64_t length, int64_t slide,
     const bool final = b == kBatches - 1;
     const int64_t watermark = stream.watermarks[static_cast<size_t>(b)];
     const auto late = [&](int batch) {
-      return batch == kBatches - 1 ? stream.watermarks[kBatches - 2] : stream.watermarks[static_cast<size_t>(batch)];
+      return batch == kBatches - 1 ? stream.watermarks[kBatches - 2]
+                                   : stream.watermarks[static_cast<size_t>(batch)];
     };
     for (const auto& unit : stream.batches[static_cast<size_t>(b)]) {
       for (const TestRecord& record : unit) seen.push_back({record, b});
@@ -146,14 +155,18 @@ std::vector<Rows> GridModel(const Stream& stream, int64_t length, int64_t slide,
       std::map<std::string, std::vector<TestRecord>> groups;
       std::set<std::string> changed;
       for (const Seen& record : seen) {
-        if (record.record.seconds < start || record.record.seconds >= end || end <= late(record.batch)) continue;
+        if (record.record.seconds < start || record.record.seconds >= end ||
+            end <= late(record.batch))
+          continue;
         groups[record.record.user].push_back(record.record);
         if (record.batch == b) changed.insert(record.record.user);
       }
       const bool fires = end > previous && (final || end <= watermark);
       const bool open = end > late(b);
       for (const auto& [key, records] : groups) {
-        const bool leaves = emit == api::Emit::kFinal ? fires : open && (emit == api::Emit::kAll || changed.contains(key));
+        const bool leaves = emit == api::Emit::kFinal
+                                ? fires
+                                : open && (emit == api::Emit::kAll || changed.contains(key));
         if (leaves) rows.push_back(Row(key, start, end, model(records)));
       }
     }
@@ -173,7 +186,8 @@ std::vector<Rows> SessionModel(const Stream& stream, int64_t gap, const ModelFn&
       const auto first = static_cast<std::ptrdiff_t>(rows.size());
       for (auto& [key, records] : open) {
         std::vector<TestRecord> sorted = records, rest;
-        std::stable_sort(sorted.begin(), sorted.end(), [](const auto& x, const auto& y) { return x.seconds < y.seconds; });
+        std::stable_sort(sorted.begin(), sorted.end(),
+                         [](const auto& x, const auto& y) { return x.seconds < y.seconds; });
         for (size_t from = 0; from < sorted.size();) {
           size_t to = from + 1;
           while (to < sorted.size() && sorted[to].seconds - sorted[to - 1].seconds <= gap) ++to;
@@ -219,20 +233,24 @@ std::vector<Rows> GlobalModel(const Stream& stream, bool since_start, const Mode
       }
     }
     Rows rows;
-    for (const std::string& key : changed) rows.push_back("{\"user\":" + JsonQuote(key) + "," + model(groups[key]) + "}");
+    for (const std::string& key : changed)
+      rows.push_back("{\"user\":" + JsonQuote(key) + "," + model(groups[key]) + "}");
     result.push_back(std::move(rows));
   }
   return result;
 }
 
-std::vector<Rows> CountModel(const Stream& stream, size_t length, size_t slide, const ModelFn& model) {
+std::vector<Rows> CountModel(const Stream& stream, size_t length, size_t slide,
+                             const ModelFn& model) {
   std::map<std::string, std::vector<TestRecord>> groups;
   std::vector<Rows> result;
   const auto row = [&](const std::string& key, size_t end, size_t virtual_end) {
     const auto& all = groups[key];
     const size_t begin = virtual_end > length ? virtual_end - length : 0;
     return "{\"user\":" + JsonQuote(key) + "," +
-           model({all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end)}) + "}";
+           model({all.begin() + static_cast<std::ptrdiff_t>(begin),
+                  all.begin() + static_cast<std::ptrdiff_t>(end)}) +
+           "}";
   };
   for (size_t b = 0; b < stream.batches.size(); ++b) {
     Rows rows;
@@ -261,33 +279,52 @@ struct Case {
 
 std::vector<Case> Cases() {
   const auto grid = [](int64_t length, int64_t slide, api::Emit emit) {
-    return [=](const Stream& stream, const ModelFn& model) { return GridModel(stream, length, slide, emit, model); };
+    return [=](const Stream& stream, const ModelFn& model) {
+      return GridModel(stream, length, slide, emit, model);
+    };
   };
   const api::SlidingWindow even{seconds(12), seconds(4)}, odd{seconds(10), seconds(4)};
   using api::Emit;
   return {
       {"tumbling", api::TumblingWindow{seconds(10)}, {}, grid(10, 10, Emit::kFinal)},
-      {"tumbling changes", api::TumblingWindow{seconds(10)}, Emit::kChanges, grid(10, 10, Emit::kChanges)},
+      {"tumbling changes", api::TumblingWindow{seconds(10)}, Emit::kChanges,
+       grid(10, 10, Emit::kChanges)},
       {"tumbling all", api::TumblingWindow{seconds(10)}, Emit::kAll, grid(10, 10, Emit::kAll)},
       {"sliding", even, {}, grid(12, 4, Emit::kFinal)},
       {"sliding uneven", odd, {}, grid(10, 4, Emit::kFinal)},
       {"sliding changes", odd, Emit::kChanges, grid(10, 4, Emit::kChanges)},
       {"sliding all", even, Emit::kAll, grid(12, 4, Emit::kAll)},
-      {"session", api::SessionWindow{seconds(3)}, {}, [](const Stream& s, const ModelFn& m) { return SessionModel(s, 3, m); }},
-      {"batch", api::BatchWindow{}, {}, [](const Stream& s, const ModelFn& m) { return GlobalModel(s, false, m); }},
-      {"global", api::GlobalWindow{}, {}, [](const Stream& s, const ModelFn& m) { return GlobalModel(s, true, m); }},
-      {"count", api::CountWindow{6, 4}, {}, [](const Stream& s, const ModelFn& m) { return CountModel(s, 6, 4, m); }},
-      {"count whole", api::CountWindow{5, {}}, {}, [](const Stream& s, const ModelFn& m) { return CountModel(s, 5, 5, m); }},
+      {"session",
+       api::SessionWindow{seconds(3)},
+       {},
+       [](const Stream& s, const ModelFn& m) { return SessionModel(s, 3, m); }},
+      {"batch",
+       api::BatchWindow{},
+       {},
+       [](const Stream& s, const ModelFn& m) { return GlobalModel(s, false, m); }},
+      {"global",
+       api::GlobalWindow{},
+       {},
+       [](const Stream& s, const ModelFn& m) { return GlobalModel(s, true, m); }},
+      {"count",
+       api::CountWindow{6, 4},
+       {},
+       [](const Stream& s, const ModelFn& m) { return CountModel(s, 6, 4, m); }},
+      {"count whole",
+       api::CountWindow{5, {}},
+       {},
+       [](const Stream& s, const ModelFn& m) { return CountModel(s, 5, 5, m); }},
   };
 }
 
 // Output of all batches, as bytes too.
-std::pair<std::vector<Rows>, std::string> Play(const KeyedStep& step, const Stream& stream, Handover handover,
-                                               size_t records_per_add) {
+std::pair<std::vector<Rows>, std::string> Play(const KeyedStep& step, const Stream& stream,
+                                               Handover handover, size_t records_per_add) {
   StepHarness harness(&step, handover, records_per_add);
   std::vector<Rows> result;
   for (size_t b = 0; b < stream.batches.size(); ++b) {
-    result.push_back(harness.Run(stream.batches[b], stream.watermarks[b], b + 1 == stream.batches.size()));
+    result.push_back(
+        harness.Run(stream.batches[b], stream.watermarks[b], b + 1 == stream.batches.size()));
   }
   EXPECT_TRUE(harness.status().ok()) << harness.status();
   return {result, harness.bytes()};
@@ -304,8 +341,8 @@ void Check(const Case& c, bool exact, uint32_t seed) {
     const auto step = MakeAggregateStep(spec, TestEnv(&diagnostics, groups));
     ASSERT_NE(step, nullptr);
     for (const size_t units : {size_t{1}, size_t{3}}) {
-      SCOPED_TRACE(c.name + ", seed " + std::to_string(seed) + ", groups " + std::to_string(groups) +
-                   ", units " + std::to_string(units));
+      SCOPED_TRACE(c.name + ", seed " + std::to_string(seed) + ", groups " +
+                   std::to_string(groups) + ", units " + std::to_string(units));
       const Stream stream = RandomStream(seed, units);
       std::vector<Rows> want = c.model(stream, exact ? ModelFn(ExactModel) : ModelFn(Model));
       auto [got, bytes] = Play(*step, stream, Handover::kKeep, 1000);
@@ -317,7 +354,8 @@ void Check(const Case& c, bool exact, uint32_t seed) {
         ASSERT_EQ(got[b], want[b]) << "batch " << b;
       }
       EXPECT_EQ(Play(*step, stream, Handover::kSnapshot, 1000).second, bytes) << "after snapshots";
-      EXPECT_EQ(Play(*step, stream, Handover::kDeltas, 3).second, bytes) << "after deltas, other chunks";
+      EXPECT_EQ(Play(*step, stream, Handover::kDeltas, 3).second, bytes)
+          << "after deltas, other chunks";
     }
   }
 }

@@ -5,7 +5,9 @@
 namespace millrace::worker {
 namespace {
 
-bool IsTrue(const Column& column, size_t row) { return !column.IsNull(row) && column.bools[row] != 0; }
+bool IsTrue(const Column& column, size_t row) {
+  return !column.IsNull(row) && column.bools[row] != 0;
+}
 
 void EvaluateCall(const CompiledCall& call, const RecordBatch& batch, const TableLists* tables,
                   EvaluatedRows* out, std::vector<BadRecord>* errors) {
@@ -105,7 +107,8 @@ Status EmitRows(const AggregatePlan& plan, const OutputRows& rows, const Aggrega
   const std::vector<ColumnRef> results = set.Results(rows.rows);
   std::vector<BadRecord> errors;
   for (const OuterExpression& value : plan.values) {
-    std::vector<ColumnRef> inputs(columns.begin(), columns.begin() + static_cast<std::ptrdiff_t>(shared));
+    std::vector<ColumnRef> inputs(columns.begin(),
+                                  columns.begin() + static_cast<std::ptrdiff_t>(shared));
     for (const size_t call : value.calls) inputs.push_back(results[call]);
     const RecordBatch batch(value.schema, std::move(inputs), count);
     columns.push_back(value.program->Evaluate(batch, run->table_lists, &errors));

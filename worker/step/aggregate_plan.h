@@ -11,8 +11,8 @@
 #include "worker/step/step.h"
 #include "worker/window/group_table.h"
 
-// What the sender and receiver sides of an aggregate share: its checked description, the evaluation of its calls and the
-// making of output rows.
+// What the sender and receiver sides of an aggregate share: its checked description, the evaluation
+// of its calls and the making of output rows.
 namespace millrace::worker {
 
 // One aggregate call, compiled.
@@ -21,7 +21,8 @@ struct CompiledCall {
   ProgramRef filter;  // nullptr: every record
 };
 
-// The expression around the calls of one value: sees the key fields, the window and call i as __agg<i>.
+// The expression around the calls of one value: sees the key fields, the window and call i as
+// __agg<i>.
 struct OuterExpression {
   std::string field;
   std::vector<size_t> calls;  // indexes into AggregatePlan::calls
@@ -48,7 +49,7 @@ struct AggregatePlan {
 
   std::vector<OuterExpression> values;
   SchemaRef output_schema;
-  bool marks_deletions = false;     // output has __deleted
+  bool marks_deletions = false;  // output has __deleted
 
   bool keyless() const { return key_columns.empty(); }
   // `status` with step and key in front.
@@ -64,15 +65,16 @@ struct EvaluatedRows {
   ColumnRef deletes;                              // deleteWhen, nullptr: none
 };
 
-// Evaluates the calls over `batch`; rows that fail go the way of onError and are not in `out`. An argument that fails in a row
-// that the call's predicate leaves out is no failure.
+// Evaluates the calls over `batch`; rows that fail go the way of onError and are not in `out`. An
+// argument that fails in a row that the call's predicate leaves out is no failure.
 Status EvaluateCalls(const AggregatePlan& plan, const RecordBatch& batch, TaskRun* run,
                      EvaluatedRows* out);
 // Folds record i into rows[i] of `set`.
 Status UpdateCalls(const AggregatePlan& plan, const EvaluatedRows& rows,
                    std::span<const uint32_t> set_rows, AggregateSet* set);
 
-// Output rows to be: row i has keys[i], the results of rows[i] of `set`, and a window where the shape has one.
+// Output rows to be: row i has keys[i], the results of rows[i] of `set`, and a window where the
+// shape has one.
 struct OutputRows {
   std::vector<std::string_view> keys;
   std::vector<uint32_t> rows;

@@ -13,8 +13,9 @@ constexpr int64_t kBeginning = std::numeric_limits<int64_t>::min();
 constexpr uint8_t kReplacedKeys = 1, kSessions = 2;
 
 SchemaRef SessionSchema(const AggregateLayout& layout) {
-  return MakeSchema({{"start", Type(Kind::kInt)}, {"last", Type(Kind::kInt)}, {"key", Type(Kind::kBytes)}},
-                    layout.partial_fields);
+  return MakeSchema(
+      {{"start", Type(Kind::kInt)}, {"last", Type(Kind::kInt)}, {"key", Type(Kind::kBytes)}},
+      layout.partial_fields);
 }
 SchemaRef KeySchema() {
   static const SchemaRef schema = MakeSchema({{"key", Type(Kind::kBytes)}});
@@ -43,145 +44,7 @@ RecordBatch SessionRows(const SessionTable& table, std::span<const uint32_t> key
 
 }  // namespace
 
-// ---- SessionTable -------------------------------------------------------------------------------------------
-
-SessionTable::SessionTable(const AggregatePlan* plan) : plan_(plan), values_(&plan->layout) {
-  values_.Resize(1);
-}
-
-const std::vector<uint32_t>& SessionTable::KeyRows(std::span<const std::string_view> keys) {
-  hashes_.resize(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i) hashes_[i] = HashKey(keys[i]);
-  keys_.FindOrInsert(keys, hashes_, &found_);
-  if (sessions_.size() < keys_.row_limit()) sessions_.resize(keys_.row_limit());
-  return found_;
-}
-
-uint32_t SessionTable::NewRow() {
-  if (!free_rows_.empty()) {
-    const uint32_t row = free_rows_.back();
-    free_rows_.pop_back();
-    return row;
-  }
-  values_.Resize(next_row_ + 1);
-  return next_row_++;
-}
-
-void SessionTable::FreeRow(uint32_t row) {
-  values_.Reset({&row, 1});
-  free_rows_.push_back(row);
-}
-
-bool SessionTable::Joins(const Session& session, int64_t start, int64_t last) const {
-  const int64_t gap = plan_->window.gap;
-  const int64_t length = std::max(session.last, last) - std::min(session.start, start);
-  return session.start - last <= gap && start - session.last <= gap &&
-         length <= plan_->window.max_length;
-}
-
-Result<uint32_t> SessionTable::Place(uint32_t key_row, int64_t start, int64_t last) {
-  std::vector<Session>& sessions = sessions_[key_row];
-  // Most records go on with the latest session.
-  const auto newest = sessions.rbegin();
-  if (newest != sessions.rend() && start >= newest->start && Joins(*newest, start, last)) {
-    newest->last = std::max(newest->last, last);
-    return newest->row;
-  }
-  Session joined{start, last, 0};
-  for (auto it = sessions.begin(); it != sessions.end();) {
-    if (!Joins(*it, joined.start, joined.last)) {
-      ++it;
-      continue;
-    }
-    joined.start = std::min(joined.start, it->start);
-    joined.last = std::max(joined.last, it->last);
-    if (joined.row == 0) {
-      joined.row = it->row;
-    } else {
-      RETURN_IF_ERROR(MergePending());
-      const std::vector<ColumnRef> partials = values_.Partials({&it->row, 1});
-      RETURN_IF_ERROR(values_.Merge({&joined.row, 1}, partials));
-      FreeRow(it->row);
-    }
-    it = sessions.erase(it);
-  }
-  if (joined.row == 0) joined.row = NewRow();
-  const auto after = std::upper_bound(sessions.begin(), sessions.end(), joined.start,
-                                      [](int64_t a, const Session& b) { return a < b.start; });
-  sessions.insert(after, joined);
-  return joined.row;
-}
-
-Status SessionTable::Merge(std::span<const uint32_t> key_rows, std::span<const int64_t> starts,
-                           std::span<const int64_t> lasts, std::span<const ColumnRef> partials) {
-  pending_ = partials;
-  pending_begin_ = 0;
-  pending_rows_.clear();
-  for (size_t i = 0; i < key_rows.size(); ++i) {
-    ASSIGN_OR_RETURN(const uint32_t row, Place(key_rows[i], starts[i], lasts[i]));
-    pending_rows_.push_back(row);
-    changed_.Add(row);
-  }
-  return MergePending();
-}
-
-// Merges what has found its row. Called before rows change hands.
-Status SessionTable::MergePending() {
-  const Status status = values_.Merge(pending_rows_, pending_, pending_begin_);
-  if (!status.ok()) FindFailedKey();
-  pending_begin_ += pending_rows_.size();
-  pending_rows_.clear();
-  return status;
-}
-
-void SessionTable::FindFailedKey() {
-  for (uint32_t key_row = 0; key_row < sessions_.size(); ++key_row) {
-    for (const Session& session : sessions_[key_row]) {
-      if (session.row == values_.failed_row()) failed_key_ = key_row;
-    }
-  }
-}
-
-// Every record is folded into an accumulator of its own first, so that joining sessions keeps the order of records.
-Status SessionTable::Update(std::span<const uint32_t> key_rows, std::span<const int64_t> times,
-                            const EvaluatedRows& rows) {
-  std::vector<uint32_t> identity(key_rows.size());
-  for (uint32_t i = 0; i < identity.size(); ++i) identity[i] = i;
-  AggregateSet records(&plan_->layout);
-  records.Resize(identity.size());
-  const Status status = UpdateCalls(*plan_, rows, identity, &records);
-  if (!status.ok()) {
-    failed_key_ = key_rows[records.failed_row()];
-    return status;
-  }
-  return Merge(key_rows, times, times, records.Partials(identity));
-}
-
-void SessionTable::Erase(uint32_t key_row, int64_t start, int64_t last) {
-  std::vector<Session>& sessions = sessions_[key_row];
-  const auto it = std::find_if(sessions.begin(), sessions.end(), [&](const Session& session) {
-    return session.start == start && session.last == last;
-  });
-  FreeRow(it->row);
-  sessions.erase(it);
-  if (sessions.empty()) keys_.Erase(key_row);
-}
-
-void SessionTable::EraseKey(uint32_t key_row) {
-  for (const Session& session : sessions_[key_row]) FreeRow(session.row);
-  sessions_[key_row].clear();
-  keys_.Erase(key_row);
-}
-
-Status SessionTable::Restore(std::string_view key, int64_t start, int64_t last,
-                             std::span<const ColumnRef> partials, size_t i) {
-  const uint32_t key_row = KeyRows({&key, 1})[0];
-  const uint32_t row = NewRow();
-  sessions_[key_row].push_back({start, last, row});
-  return values_.Merge({&row, 1}, partials, i);
-}
-
-// ---- SessionWriter ------------------------------------------------------------------------------------------
+// ---- SessionWriter ----
 
 Status SessionWriter::Add(const RecordBatch& batch, TaskRun* run) {
   const RecordBatch in_time = DropLate(plan_->window, plan_->origin, batch, run);
@@ -208,20 +71,23 @@ Status SessionWriter::Finish(TaskRun*, const SendFn& send) {
   if (rows.num_rows() == 0) return OkStatus();
   std::vector<int> units;
   for (const uint32_t row : key_rows) {
-    units.insert(units.end(), table_.of(row).size(), KeyGroupOf(table_.keys().hash(row), plan_->units));
+    units.insert(units.end(), table_.of(row).size(),
+                 KeyGroupOf(table_.keys().hash(row), plan_->units));
   }
   SendByUnit(rows, units, plan_->units, send);
   return OkStatus();
 }
 
-// ---- SessionOperator ----------------------------------------------------------------------------------------
+// ---- SessionOperator ----
 
 void SessionOperator::Schedule(uint32_t key_row) {
-  for (const auto& session : table_.of(key_row)) timers_.emplace(session.last, key_row, session.start);
+  for (const auto& session : table_.of(key_row))
+    timers_.emplace(session.last, key_row, session.start);
 }
 
 void SessionOperator::Unschedule(uint32_t key_row) {
-  for (const auto& session : table_.of(key_row)) timers_.erase({session.last, key_row, session.start});
+  for (const auto& session : table_.of(key_row))
+    timers_.erase({session.last, key_row, session.start});
 }
 
 Status SessionOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, TaskRun* run,
@@ -264,7 +130,8 @@ Status SessionOperator::Fire(int64_t bound, TaskRun* run, std::vector<RecordBatc
   while (!timers_.empty() && std::get<0>(*timers_.begin()) < bound - plan_->window.gap) {
     const auto [last, key_row, start] = *timers_.begin();
     for (const auto& session : table_.of(key_row)) {
-      if (session.start == start && session.last == last) due.push_back({last, start, key_row, session.row});
+      if (session.start == start && session.last == last)
+        due.push_back({last, start, key_row, session.row});
     }
     timers_.erase(timers_.begin());
   }
@@ -293,7 +160,8 @@ Status SessionOperator::Fire(int64_t bound, TaskRun* run, std::vector<RecordBatc
   return OkStatus();
 }
 
-// Changed (or all) sessions by start and key; those that were absorbed into an earlier one leave as deleted.
+// Changed (or all) sessions by start and key; those that were absorbed into an earlier one leave as
+// deleted.
 Status SessionOperator::EmitUpdates(TaskRun* run, std::vector<RecordBatch>* out) {
   struct Update {
     SessionTable::Session session;
@@ -309,7 +177,8 @@ Status SessionOperator::EmitUpdates(TaskRun* run, std::vector<RecordBatch>* out)
     for (const SessionTable::Session& session : old) {
       const auto& now = table_.of(key_row);
       if (same_start(now, session.start) != now.end()) continue;
-      updates.push_back({{session.start, session.last, table_.empty_row()}, table_.keys().key(key_row), true});
+      updates.push_back(
+          {{session.start, session.last, table_.empty_row()}, table_.keys().key(key_row), true});
     }
   }
   const bool all = plan_->window.emit == api::Emit::kAll;
@@ -365,7 +234,8 @@ void SessionOperator::EncodeDelta(std::string* out) const {
     replaced.push_back(table_.keys().key(key_row));
   }
   if (replaced.empty()) return;
-  AppendSection(kReplacedKeys, RecordBatch(KeySchema(), {BytesColumn(replaced)}, replaced.size()), out);
+  AppendSection(kReplacedKeys, RecordBatch(KeySchema(), {BytesColumn(replaced)}, replaced.size()),
+                out);
   EncodeSessions(key_rows, out);
 }
 

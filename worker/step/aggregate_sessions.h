@@ -10,8 +10,9 @@
 
 namespace millrace::worker {
 
-// The open sessions of every key. A session holds the time of its first and last record; two are one when they are at most
-// `gap` apart and together not longer than `max_length`. Thread-compatible.
+// The open sessions of every key. A session holds the time of its first and last record; two are
+// one when they are at most `gap` apart and together not longer than `max_length`.
+// Thread-compatible.
 class SessionTable {
  public:
   struct Session {
@@ -22,7 +23,8 @@ class SessionTable {
 
   explicit SessionTable(const AggregatePlan* plan);
 
-  // Merges partial rows [begin, end) of `partials`, row i being of [starts[i], lasts[i]] and key row key_rows[i].
+  // Merges partial rows [begin, end) of `partials`, row i being of [starts[i], lasts[i]] and key
+  // row key_rows[i].
   Status Merge(std::span<const uint32_t> key_rows, std::span<const int64_t> starts,
                std::span<const int64_t> lasts, std::span<const ColumnRef> partials);
   // Folds records in.
@@ -65,13 +67,15 @@ class SessionTable {
   std::vector<uint64_t> hashes_;
   MarkList changed_;
   uint32_t failed_key_ = 0;
-  // Of the Merge in work: partial rows from pending_begin_ on that have a row but are not merged yet.
+  // Of the Merge in work: partial rows from pending_begin_ on that have a row but are not merged
+  // yet.
   std::span<const ColumnRef> pending_;
   std::vector<uint32_t> pending_rows_;
   size_t pending_begin_ = 0;
 };
 
-// Sender side: sends sessions of the source unit as start: int, last: int, key: bytes and partial results.
+// Sender side: sends sessions of the source unit as start: int, last: int, key: bytes and partial
+// results.
 class SessionWriter final : public ExchangeWriter {
  public:
   explicit SessionWriter(AggregatePlanRef plan) : plan_(std::move(plan)), table_(plan_.get()) {}
@@ -83,8 +87,9 @@ class SessionWriter final : public ExchangeWriter {
   SessionTable table_;
 };
 
-// Receiver side: sessions by key and a timer per session. A session leaves when the clock is past its last record plus gap.
-// State (aggregate_state.h): tag 1 keys whose sessions are replaced, 2 sessions. One thread at a time.
+// Receiver side: sessions by key and a timer per session. A session leaves when the clock is past
+// its last record plus gap. State (aggregate_state.h): tag 1 keys whose sessions are replaced, 2
+// sessions. One thread at a time.
 class SessionOperator final : public KeyedOperator {
  public:
   explicit SessionOperator(AggregatePlanRef plan) : plan_(std::move(plan)), table_(plan_.get()) {}
@@ -113,8 +118,8 @@ class SessionOperator final : public KeyedOperator {
   AggregatePlanRef plan_;
   SessionTable table_;
   std::set<Timer> timers_;
-  MarkList unsaved_;                       // key rows since Settle
-  std::vector<std::string> dropped_keys_;  // since Settle
+  MarkList unsaved_;                                               // key rows since Settle
+  std::vector<std::string> dropped_keys_;                          // since Settle
   std::map<uint32_t, std::vector<SessionTable::Session>> before_;  // key rows of this batch
 };
 

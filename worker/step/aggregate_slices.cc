@@ -25,7 +25,7 @@ GroupTable* SliceOperator::Slice(int64_t start) {
   return slice.get();
 }
 
-// ---- arrivals -----------------------------------------------------------------------------------------------
+// ---- arrivals ----
 
 Status SliceOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, TaskRun* run,
                           std::vector<RecordBatch>* out) {
@@ -36,7 +36,8 @@ Status SliceOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, 
   const int64_t late = std::min(window.LateBefore(context), now);
   const int64_t closed = std::max(late, previous);
   fired_before_ = kBeginning;
-  open_from_ = window.timed() && late > kBeginning / 2 ? window.grid.FirstOpenWindow(late) : kBeginning;
+  open_from_ =
+      window.timed() && late > kBeginning / 2 ? window.grid.FirstOpenWindow(late) : kBeginning;
   if (window.timed()) RETURN_IF_ERROR(Fire(previous, late, run, out));
   for (const std::vector<RecordBatch>& batches : arrived) {
     for (const RecordBatch& batch : batches) RETURN_IF_ERROR(MergeArrived(batch));
@@ -96,7 +97,7 @@ Status SliceOperator::MergeRun(int64_t slice, std::span<const std::string_view> 
   return status;
 }
 
-// ---- windows that close -------------------------------------------------------------------------------------
+// ---- windows that close ----
 
 // Start of the first window that has data and ends after `closed`. Requires: a slice.
 int64_t SliceOperator::FirstDue(int64_t closed) const {
@@ -107,7 +108,8 @@ int64_t SliceOperator::FirstDue(int64_t closed) const {
 }
 
 // Lets all windows leave that end after `closed`, at or before `bound`, and have not left yet.
-Status SliceOperator::Fire(int64_t closed, int64_t bound, TaskRun* run, std::vector<RecordBatch>* out) {
+Status SliceOperator::Fire(int64_t closed, int64_t bound, TaskRun* run,
+                           std::vector<RecordBatch>* out) {
   if (bound <= kBeginning / 2) return OkStatus();
   const WindowPlan& window = plan_->window;
   const SliceGrid& grid = window.grid;
@@ -152,8 +154,8 @@ Status SliceOperator::FillEmpty(int64_t before_start, TaskRun* run, std::vector<
   const int64_t count = (before_start - *next_window_) / grid.slide();
   if (count > kMaxEmptyWindows) {
     return InvalidError(plan_->origin + ": " + std::to_string(count) + " empty windows of " +
-                        std::to_string(grid.slide()) +
-                        " us would leave at once (limit " + std::to_string(kMaxEmptyWindows) +
+                        std::to_string(grid.slide()) + " us would leave at once (limit " +
+                        std::to_string(kMaxEmptyWindows) +
                         "): check the event times, or use longer windows");
   }
   AggregateSet empty(&plan_->layout);
@@ -185,9 +187,8 @@ Status SliceOperator::DropClosed(int64_t bound) {
 
 Status SliceOperator::EmitWindow(int64_t start, const GroupTable& table, std::vector<uint32_t> rows,
                                  TaskRun* run, std::vector<RecordBatch>* out) {
-  std::sort(rows.begin(), rows.end(), [&table](uint32_t a, uint32_t b) {
-    return table.keys().key(a) < table.keys().key(b);
-  });
+  std::sort(rows.begin(), rows.end(),
+            [&table](uint32_t a, uint32_t b) { return table.keys().key(a) < table.keys().key(b); });
   OutputRows output;
   output.keys = table.KeysOf(rows);
   output.rows = std::move(rows);
@@ -198,9 +199,10 @@ Status SliceOperator::EmitWindow(int64_t start, const GroupTable& table, std::ve
   return EmitRows(*plan_, output, table.values(), run, out);
 }
 
-// ---- Changes and All ----------------------------------------------------------------------------------------
+// ---- Changes and All ----
 
-// Groups of an open window, merged from its slices; only those that this batch changed unless `all`.
+// Groups of an open window, merged from its slices; only those that this batch changed unless
+// `all`.
 Result<std::unique_ptr<GroupTable>> SliceOperator::FoldChanged(int64_t start, bool all) const {
   const SliceGrid& grid = plan_->window.grid;
   const auto from = slices_.lower_bound(start), to = slices_.lower_bound(start + grid.length());
@@ -247,7 +249,7 @@ Status SliceOperator::EmitUpdates(int64_t closed, TaskRun* run, std::vector<Reco
   return OkStatus();
 }
 
-// ---- ttl of global groups -----------------------------------------------------------------------------------
+// ---- ttl of global groups ----
 
 // Groups touched before the clock has begun hold kBeginning until it does.
 void SliceOperator::Touch(const BatchContext& context) {

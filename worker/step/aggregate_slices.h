@@ -12,9 +12,10 @@
 
 namespace millrace::worker {
 
-// Receiver side of batch, global, tumbling and sliding windows: groups by slice. In a batch, windows that closed before it leave
-// first, then arrivals are merged, then windows that the batch closes leave; `Changes` and `All` rows leave before those are
-// dropped. State (aggregate_state.h): tag 1 dropped slices, 2 dropped groups, 3 groups, 4 start of the next window of a keyless
+// Receiver side of batch, global, tumbling and sliding windows: groups by slice. In a batch,
+// windows that closed before it leave first, then arrivals are merged, then windows that the batch
+// closes leave; `Changes` and `All` rows leave before those are dropped. State (aggregate_state.h):
+// tag 1 dropped slices, 2 dropped groups, 3 groups, 4 start of the next window of a keyless
 // aggregate. One thread at a time; the plan is shared.
 class SliceOperator final : public KeyedOperator {
  public:
@@ -42,8 +43,8 @@ class SliceOperator final : public KeyedOperator {
   Status FillEmpty(int64_t before_start, TaskRun* run, std::vector<RecordBatch>* out);
   Status DropClosed(int64_t bound);
   Status EmitUpdates(int64_t closed, TaskRun* run, std::vector<RecordBatch>* out);
-  Status EmitWindow(int64_t start, const GroupTable& table, std::vector<uint32_t> rows, TaskRun* run,
-                    std::vector<RecordBatch>* out);
+  Status EmitWindow(int64_t start, const GroupTable& table, std::vector<uint32_t> rows,
+                    TaskRun* run, std::vector<RecordBatch>* out);
   Result<std::unique_ptr<GroupTable>> FoldChanged(int64_t start, bool all) const;
   void Touch(const BatchContext& context);
   void TouchRow(uint32_t row, int64_t time);
@@ -58,7 +59,7 @@ class SliceOperator final : public KeyedOperator {
   AggregatePlanRef plan_;
   SliceMap slices_;
   std::unique_ptr<SlidingWindows> sliding_;
-  std::vector<int64_t> dropped_slices_;                         // since Settle
+  std::vector<int64_t> dropped_slices_;                          // since Settle
   std::vector<std::pair<int64_t, std::string>> dropped_groups_;  // since Settle
   // Of the batch in work: windows that start before these have left, or closed before it.
   int64_t fired_before_ = 0;
@@ -66,7 +67,8 @@ class SliceOperator final : public KeyedOperator {
   // Keyless Final windows: start of the next window to leave, full or empty.
   std::optional<int64_t> next_window_;
   bool next_unsaved_ = false;
-  // Global windows with ttl: when each row was last touched, and one entry per row at or before its expiry.
+  // Global windows with ttl: when each row was last touched, and one entry per row at or before its
+  // expiry.
   std::vector<int64_t> touched_;
   std::vector<uint8_t> queued_;
   std::priority_queue<Expiry, std::vector<Expiry>, std::greater<>> expiries_;

@@ -103,8 +103,7 @@ Status SliceOperator::ApplyGroups(const RecordBatch& rows) {
     GroupTable* table = Slice(slices[i]);
     const uint32_t row = table->RowsOf({&rows.column(2).strings[i], 1})[0];
     table->values().Reset({&row, 1});
-    RETURN_IF_ERROR(
-        table->values().Merge({&row, 1}, std::span(rows.columns()).subspan(3), i));
+    RETURN_IF_ERROR(table->values().Merge({&row, 1}, std::span(rows.columns()).subspan(3), i));
     if (plan_->window.ttl) TouchRow(row, rows.column(1).ints[i]);
   }
   return OkStatus();

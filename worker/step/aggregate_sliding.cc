@@ -121,7 +121,8 @@ class Blocks final : public SlidingWindows {
     head_.reset();
   }
 
-  // Tails of all windows that start in [from, border), last first: each is its own slices up to the next start, then the next tail.
+  // Tails of all windows that start in [from, border), last first: each is its own slices up to the
+  // next start, then the next tail.
   Status BuildTails(int64_t from, int64_t border) {
     tails_.clear();
     int64_t next = border;

@@ -11,9 +11,9 @@ namespace millrace::worker {
 
 using SliceMap = std::map<int64_t, std::unique_ptr<GroupTable>>;  // slice start -> groups
 
-// The groups of successive sliding windows, made from slices at a cost that does not depend on how many slices a window has.
-// Derived data only: dropped at any time, it is built again from the slices with the same bytes. Thread-compatible; the map
-// outlives it.
+// The groups of successive sliding windows, made from slices at a cost that does not depend on how
+// many slices a window has. Derived data only: dropped at any time, it is built again from the
+// slices with the same bytes. Thread-compatible; the map outlives it.
 class SlidingWindows {
  public:
   virtual ~SlidingWindows() = default;
@@ -28,14 +28,15 @@ class SlidingWindows {
   virtual Status DropBefore(int64_t start) = 0;
 };
 
-// Running totals: slices that enter are added, slices that leave are subtracted. For integer arithmetic, which leaves no trace
-// of what was subtracted.
+// Running totals: slices that enter are added, slices that leave are subtracted. For integer
+// arithmetic, which leaves no trace of what was subtracted.
 std::unique_ptr<SlidingWindows> MakeTotals(const AggregateLayout* layout, const SliceGrid* grid,
                                            const SliceMap* slices);
-// For everything else, doubles too: time is cut into blocks of one window length; a window is the tail of one block and the head of
-// the next, both kept as running merges (van Herk, 1992; Gil and Werman, 1993: two stacks whose flips fall on block borders). Each
-// slice is merged about three times whatever the length. Borders depend on time only, so the grouping of additions does too.
-// A late record makes tails or head start over.
+// For everything else, doubles too: time is cut into blocks of one window length; a window is the
+// tail of one block and the head of the next, both kept as running merges (van Herk, 1992; Gil and
+// Werman, 1993: two stacks whose flips fall on block borders). Each slice is merged about three
+// times whatever the length. Borders depend on time only, so the grouping of additions does too. A
+// late record makes tails or head start over.
 std::unique_ptr<SlidingWindows> MakeBlocks(const AggregateLayout* layout, const SliceGrid* grid,
                                            const SliceMap* slices);
 

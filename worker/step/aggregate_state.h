@@ -20,8 +20,8 @@ struct StateSection {
 
 // Appends the version before the first section; a section without rows is left out.
 void AppendSection(uint8_t tag, const RecordBatch& rows, std::string* out);
-// kInternal for an unknown version, a damaged frame or a section whose schema is not the one for its tag:
-// schemas[tag], nullptr where the tag is not used.
+// kInternal for an unknown version, a damaged frame or a section whose schema is not the one for
+// its tag: schemas[tag], nullptr where the tag is not used.
 Result<std::vector<StateSection>> ReadSections(std::string_view blob,
                                                const std::vector<SchemaRef>& schemas);
 

@@ -1,15 +1,15 @@
-#include "worker/step/aggregate_harness.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "worker/step/aggregate_harness.h"
 
 namespace millrace::worker {
 namespace {
 
+using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using std::chrono::seconds;
 
 api::AggregateStep Counting(api::Window window, std::vector<std::string> key = {"user"}) {
   api::AggregateStep spec;
@@ -32,7 +32,8 @@ std::vector<std::string> Errors(const api::AggregateStep& spec, bool has_event_t
   env.input.has_event_time = has_event_time;
   EXPECT_EQ(MakeAggregateStep(spec, env), nullptr);
   std::vector<std::string> messages;
-  for (const auto& d : diagnostics) messages.push_back(d.path.substr(env.path.size()) + ": " + d.message);
+  for (const auto& d : diagnostics)
+    messages.push_back(d.path.substr(env.path.size()) + ": " + d.message);
   return messages;
 }
 
@@ -67,7 +68,8 @@ TEST(AggregateTest, SlidingWindowCountsRecordsInThoseWindowsThatAreOpen) {
   const auto step = Make(Counting(api::SlidingWindow{seconds(10), seconds(5)}));
   StepHarness stream(step.get(), Handover::kKeep);
   (void)stream.Run(One({{"ann", 7}}), 5);
-  EXPECT_THAT(stream.Run(One({}), 10), ElementsAre(HasSubstr(R"("windowEnd":"1970-01-01T00:00:10Z","n":1)")));
+  EXPECT_THAT(stream.Run(One({}), 10),
+              ElementsAre(HasSubstr(R"("windowEnd":"1970-01-01T00:00:10Z","n":1)")));
   EXPECT_THAT(stream.Run(One({{"ann", 8}}), 15),
               ElementsAre(HasSubstr(R"("windowEnd":"1970-01-01T00:00:15Z","n":1)")));
   EXPECT_EQ(stream.report().late_records, 1);
@@ -90,16 +92,17 @@ TEST(AggregateTest, SessionUpdatesWithdrawAnAbsorbedSession) {
   const auto step = Make(spec);
   StepHarness stream(step.get(), Handover::kDeltas);
   EXPECT_THAT(stream.Run(One({{"ann", 20}}), 0), ElementsAre(HasSubstr(R"("n":1)")));
-  EXPECT_THAT(stream.Run(One({{"ann", 12}}), 0),
-              ElementsAre(HasSubstr(R"("windowStart":"1970-01-01T00:00:12Z")"),
-                          testing::StartsWith("-")));
+  EXPECT_THAT(
+      stream.Run(One({{"ann", 12}}), 0),
+      ElementsAre(HasSubstr(R"("windowStart":"1970-01-01T00:00:12Z")"), testing::StartsWith("-")));
 }
 
 TEST(AggregateTest, SessionIsCutAtItsMaximumLength) {
   const auto step = Make(Counting(api::SessionWindow{seconds(10), seconds(25)}));
   StepHarness stream(step.get(), Handover::kKeep);
-  EXPECT_THAT(stream.Run(One({{"a", 0}, {"a", 10}, {"a", 20}, {"a", 30}, {"a", 35}}), std::nullopt, true),
-              ElementsAre(HasSubstr(R"("n":3)"), HasSubstr(R"("n":2)")));
+  EXPECT_THAT(
+      stream.Run(One({{"a", 0}, {"a", 10}, {"a", 20}, {"a", 30}, {"a", 35}}), std::nullopt, true),
+      ElementsAre(HasSubstr(R"("n":3)"), HasSubstr(R"("n":2)")));
 }
 
 TEST(AggregateTest, CountWindowsHoldTheLastRecordsOfEachKey) {
@@ -200,8 +203,8 @@ TEST(AggregateTest, OverflowNamesStepKeyAndCall) {
   StepHarness stream(step.get(), Handover::kKeep);
   (void)stream.Run(One({{"ann", 0, INT64_MAX}, {"ann", 0, 1}}), 0);
   EXPECT_THAT(stream.status().message(),
-              testing::AllOf(HasSubstr("stream.step: key {\"user\":\"ann\"}"), HasSubstr("sum(amount)"),
-                             HasSubstr("overflows")));
+              testing::AllOf(HasSubstr("stream.step: key {\"user\":\"ann\"}"),
+                             HasSubstr("sum(amount)"), HasSubstr("overflows")));
 }
 
 TEST(AggregateTest, CollectingTooManyValuesIsAnErrorWithTheLimit) {

@@ -26,9 +26,9 @@ void Refuse(const StepEnv& env, std::string_view member, std::string message) {
 // Lengths of processing-time windows are whole batches: a batch is never split.
 void CheckProcessing(const StepEnv& env, std::string_view member, Duration length) {
   if (env.batch_interval.count() > 0 && length % env.batch_interval != Duration{0}) {
-    Refuse(env, member, "a processing-time window of " + FormatDuration(length) +
-                            " is no multiple of batchInterval (" +
-                            FormatDuration(env.batch_interval) + ")");
+    Refuse(env, member,
+           "a processing-time window of " + FormatDuration(length) +
+               " is no multiple of batchInterval (" + FormatDuration(env.batch_interval) + ")");
   }
 }
 
@@ -43,57 +43,59 @@ void PlanShape(const StepEnv& env, const api::Window& window, WindowPlan* plan) 
   const auto check = [&](std::string_view member, Duration value) {
     if (CheckPositive(env, member, value) && !plan->event_time) CheckProcessing(env, member, value);
   };
-  std::visit(
-      Overloaded{
-          [&](const api::BatchWindow&) { plan->shape = WindowShape::kBatch; },
-          [&](const api::GlobalWindow& global) {
-            plan->shape = WindowShape::kGlobal;
-            if (global.ttl) {
-              CheckPositive(env, "window.global.ttl", *global.ttl);
-              plan->ttl = global.ttl->count();
-            }
-          },
-          [&](const api::TumblingWindow& tumbling) {
-            plan->shape = WindowShape::kTumbling;
-            check("window.tumbling.length", tumbling.length);
-            if (tumbling.length.count() <= 0) return;
-            if (!plan->event_time) CheckProcessing(env, "window.tumbling.offset", tumbling.offset);
-            plan->grid = SliceGrid(tumbling.length, tumbling.length, tumbling.offset);
-          },
-          [&](const api::SlidingWindow& sliding) {
-            plan->shape = WindowShape::kSliding;
-            check("window.sliding.length", sliding.length);
-            check("window.sliding.slide", sliding.slide);
-            if (sliding.slide > sliding.length) {
-              Refuse(env, "window.sliding.slide",
-                     "slide " + FormatDuration(sliding.slide) + " is longer than length " +
-                         FormatDuration(sliding.length) + ": records would fall between windows");
-            } else if (sliding.slide.count() > 0) {
-              plan->grid = SliceGrid(sliding.length, sliding.slide);
-            }
-          },
-          [&](const api::SessionWindow& session) {
-            plan->shape = WindowShape::kSession;
-            CheckPositive(env, "window.session.gap", session.gap);
-            CheckPositive(env, "window.session.maxLength", session.max_length);
-            plan->gap = session.gap.count();
-            plan->max_length = session.max_length.count();
-          },
-          [&](const api::CountWindow& count) {
-            plan->shape = WindowShape::kCount;
-            plan->count_length = count.length;
-            plan->count_slide = count.slide.value_or(count.length);
-            if (count.length < 1) Refuse(env, "window.count.length", "must be at least 1");
-            if (plan->count_slide < 1 || plan->count_slide > count.length) {
-              Refuse(env, "window.count.slide", "must be from 1 to length");
-            }
-          },
-          [&](const api::IntervalWindow&) {
-            Refuse(env, "window", "interval windows belong to joins; use one of batch global tumbling "
-                                  "sliding session count");
-          },
-      },
-      window);
+  std::visit(Overloaded{
+                 [&](const api::BatchWindow&) { plan->shape = WindowShape::kBatch; },
+                 [&](const api::GlobalWindow& global) {
+                   plan->shape = WindowShape::kGlobal;
+                   if (global.ttl) {
+                     CheckPositive(env, "window.global.ttl", *global.ttl);
+                     plan->ttl = global.ttl->count();
+                   }
+                 },
+                 [&](const api::TumblingWindow& tumbling) {
+                   plan->shape = WindowShape::kTumbling;
+                   check("window.tumbling.length", tumbling.length);
+                   if (tumbling.length.count() <= 0) return;
+                   if (!plan->event_time)
+                     CheckProcessing(env, "window.tumbling.offset", tumbling.offset);
+                   plan->grid = SliceGrid(tumbling.length, tumbling.length, tumbling.offset);
+                 },
+                 [&](const api::SlidingWindow& sliding) {
+                   plan->shape = WindowShape::kSliding;
+                   check("window.sliding.length", sliding.length);
+                   check("window.sliding.slide", sliding.slide);
+                   if (sliding.slide > sliding.length) {
+                     Refuse(env, "window.sliding.slide",
+                            "slide " + FormatDuration(sliding.slide) + " is longer than length " +
+                                FormatDuration(sliding.length) +
+                                ": records would fall between windows");
+                   } else if (sliding.slide.count() > 0) {
+                     plan->grid = SliceGrid(sliding.length, sliding.slide);
+                   }
+                 },
+                 [&](const api::SessionWindow& session) {
+                   plan->shape = WindowShape::kSession;
+                   CheckPositive(env, "window.session.gap", session.gap);
+                   CheckPositive(env, "window.session.maxLength", session.max_length);
+                   plan->gap = session.gap.count();
+                   plan->max_length = session.max_length.count();
+                 },
+                 [&](const api::CountWindow& count) {
+                   plan->shape = WindowShape::kCount;
+                   plan->count_length = count.length;
+                   plan->count_slide = count.slide.value_or(count.length);
+                   if (count.length < 1) Refuse(env, "window.count.length", "must be at least 1");
+                   if (plan->count_slide < 1 || plan->count_slide > count.length) {
+                     Refuse(env, "window.count.slide", "must be from 1 to length");
+                   }
+                 },
+                 [&](const api::IntervalWindow&) {
+                   Refuse(env, "window",
+                          "interval windows belong to joins; use one of batch global tumbling "
+                          "sliding session count");
+                 },
+             },
+             window);
 }
 
 void PlanTime(const StepEnv& env, std::optional<api::TimeDomain> time, WindowPlan* plan) {
@@ -196,7 +198,8 @@ RecordBatch DropLate(const WindowPlan& window, const std::string& origin, const 
   run->report->late_records += static_cast<int64_t>(late.size());
   if (window.on_late == api::OnLate::kDeadLetter) {
     for (const uint32_t row : late) {
-      run->dead_letters->AddRow(origin, "Late", "all windows of the record were closed", batch, row);
+      run->dead_letters->AddRow(origin, "Late", "all windows of the record were closed", batch,
+                                row);
     }
   }
   return batch.Gather(keep);

@@ -10,7 +10,8 @@
 #include "worker/step/step.h"
 #include "worker/window/slice_grid.h"
 
-// Windows as the steps aggregate and top use them: checking, clocks, late rows and the columns that windowed rows carry.
+// Windows as the steps aggregate and top use them: checking, clocks, late rows and the columns that
+// windowed rows carry.
 namespace millrace::worker {
 
 enum class WindowShape { kBatch, kGlobal, kTumbling, kSliding, kSession, kCount };
@@ -18,10 +19,10 @@ enum class WindowShape { kBatch, kGlobal, kTumbling, kSliding, kSession, kCount 
 // A window as steps use it: shape, grid and time.
 struct WindowPlan {
   WindowShape shape = WindowShape::kBatch;
-  SliceGrid grid;              // tumbling, sliding
-  int64_t gap = 0;             // session, microseconds
-  int64_t max_length = 0;      // session
-  int64_t count_length = 0;    // count
+  SliceGrid grid;            // tumbling, sliding
+  int64_t gap = 0;           // session, microseconds
+  int64_t max_length = 0;    // session
+  int64_t count_length = 0;  // count
   int64_t count_slide = 0;
   std::optional<int64_t> ttl;  // global, microseconds
   bool event_time = false;
@@ -35,15 +36,16 @@ struct WindowPlan {
            shape == WindowShape::kSession;
   }
   bool updating() const { return emit != api::Emit::kFinal; }
-  // The clock that closes windows, and what it was in the batch before; min() when it has not begun.
+  // The clock that closes windows, and what it was in the batch before; min() when it has not
+  // begun.
   int64_t Now(const BatchContext& context) const;
   int64_t Previous(const BatchContext& context) const;
   // Windows that ended at or before this get no more records; min() for processing time.
   int64_t LateBefore(const BatchContext& context) const;
 };
 
-// Checks window, time and emit of an aggregate or top against the input; errors go to env.diagnostics.
-// Returns false when there is one.
+// Checks window, time and emit of an aggregate or top against the input; errors go to
+// env.diagnostics. Returns false when there is one.
 bool PlanWindow(const StepEnv& env, const api::Window& window, std::optional<api::TimeDomain> time,
                 std::optional<api::Emit> emit, api::OnLate on_late, WindowPlan* plan);
 // "tumbling 10s", for explain.
@@ -52,13 +54,13 @@ std::string DescribeWindow(const api::Window& window);
 // Event times of the rows; a null (only without a declared event time) is the beginning of time.
 std::vector<int64_t> EventTimes(const RecordBatch& batch, int time_column);
 
-// The rows that still count: those whose windows are all closed are taken out, counted and, where the step says so,
-// dead-lettered under `origin`.
+// The rows that still count: those whose windows are all closed are taken out, counted and, where
+// the step says so, dead-lettered under `origin`.
 RecordBatch DropLate(const WindowPlan& window, const std::string& origin, const RecordBatch& batch,
                      TaskRun* run);
 
-// Hidden fields that windowed steps put behind their visible ones: __eventTime (windowEnd - 1 ms; windowEnd for sessions, whose
-// end belongs to them), __batchTime, __source.
+// Hidden fields that windowed steps put behind their visible ones: __eventTime (windowEnd - 1 ms;
+// windowEnd for sessions, whose end belongs to them), __batchTime, __source.
 void AddHiddenFields(const WindowPlan& window, Schema* schema);
 void AppendHiddenColumns(const WindowPlan& window, std::span<const int64_t> ends, size_t rows,
                          const TaskRun& run, std::vector<ColumnRef>* columns);

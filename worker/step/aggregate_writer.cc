@@ -22,10 +22,9 @@ SchemaRef RecordWireSchema(const AggregateLayout& layout) {
 }
 
 SchemaRef ChangeWireSchema(const AggregateLayout& layout) {
-  return MakeSchema({{"latest", Type(Kind::kBytes)},
-                     {"key", Type(Kind::kBytes)},
-                     {"deleted", Type(Kind::kBool)}},
-                    layout.partial_fields);
+  return MakeSchema(
+      {{"latest", Type(Kind::kBytes)}, {"key", Type(Kind::kBytes)}, {"deleted", Type(Kind::kBool)}},
+      layout.partial_fields);
 }
 
 void SendByUnit(const RecordBatch& rows, std::span<const int> units, int num_units,
@@ -121,7 +120,8 @@ void CombineWriter::FindRows() {
   }
 }
 
-// Records of many slices in turn: brings those of a slice together, then puts their rows back in place.
+// Records of many slices in turn: brings those of a slice together, then puts their rows back in
+// place.
 void CombineWriter::FindScattered() {
   std::vector<uint32_t> order(keys_.size());
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -213,9 +213,8 @@ Status RecordWriter::Add(const RecordBatch& batch, TaskRun* run) {
   columns.push_back(BytesColumn(keys));
   if (changes) columns.push_back(Deleted(rows));
   for (ColumnRef& partial : values.Partials(identity)) columns.push_back(std::move(partial));
-  pending_.emplace_back(
-      changes ? ChangeWireSchema(plan_->layout) : RecordWireSchema(plan_->layout),
-      std::move(columns), count);
+  pending_.emplace_back(changes ? ChangeWireSchema(plan_->layout) : RecordWireSchema(plan_->layout),
+                        std::move(columns), count);
   return OkStatus();
 }
 

@@ -7,7 +7,8 @@
 
 #include "worker/step/aggregate_plan.h"
 
-// Sender sides of aggregates. What they send, per key group, is a record batch of partial results (AggregateLayout) behind:
+// Sender sides of aggregates. What they send, per key group, is a record batch of partial results
+// (AggregateLayout) behind:
 //   combined slices   slice: int, key: bytes
 //   single records    key: bytes                                       (count windows)
 //   changes           latest: bytes, key: bytes, deleted: bool         (latestBy)
@@ -18,8 +19,9 @@ SchemaRef SliceWireSchema(const AggregateLayout& layout);
 SchemaRef RecordWireSchema(const AggregateLayout& layout);
 SchemaRef ChangeWireSchema(const AggregateLayout& layout);
 
-// Combines records of the source unit into one partial result per (slice, key) in order of arrival, so that the result does
-// not depend on how the records were cut into batches. One per task; not thread-safe.
+// Combines records of the source unit into one partial result per (slice, key) in order of arrival,
+// so that the result does not depend on how the records were cut into batches. One per task; not
+// thread-safe.
 class CombineWriter final : public ExchangeWriter {
  public:
   explicit CombineWriter(AggregatePlanRef plan);

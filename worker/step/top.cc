@@ -52,7 +52,8 @@ class TopPlanBuilder {
     if (plan_->window.ttl) Refuse("window.global.ttl", "is not supported yet in top");
     if (env_.input.updating && shape != WindowShape::kBatch) {
       Refuse("window",
-             "this stream updates its rows, which would be ranked several times: use window: {batch: {}}");
+             "this stream updates its rows, which would be ranked several times: use window: "
+             "{batch: {}}");
     }
   }
 
@@ -106,7 +107,8 @@ class TopPlanBuilder {
     added.push_back({"rank", Type(Kind::kInt)});
     for (Field& field : added) {
       if (output.Find(field.name) >= 0) {
-        Refuse("window", "top adds \"" + field.name + "\", which the record has already: rename it first");
+        Refuse("window",
+               "top adds \"" + field.name + "\", which the record has already: rename it first");
       }
       output.Set(std::move(field));
     }

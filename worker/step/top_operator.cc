@@ -80,7 +80,7 @@ Status TopOperator::Merge(RecordBatch batch, int64_t closed) {
   return OkStatus();
 }
 
-// ---- ranking ------------------------------------------------------------------------------------------------
+// ---- ranking ----
 
 // Keys of a window in order.
 std::vector<std::string_view> TopOperator::KeysOf(int64_t start, bool changed) const {
@@ -120,7 +120,8 @@ std::vector<TopOperator::Place> TopOperator::Rank(int64_t start, std::string_vie
                       : a.table->columns()[0]->ints[a.row] < b.table->columns()[0]->ints[b.row];
   });
   size_t keep = std::min(places.size(), plan_->order.limit);
-  while (plan_->order.ties && keep < places.size() && compare(places[keep], places[keep - 1]) == 0) {
+  while (plan_->order.ties && keep < places.size() &&
+         compare(places[keep], places[keep - 1]) == 0) {
     ++keep;
   }
   places.resize(keep);
@@ -138,7 +139,7 @@ std::vector<int64_t> TopOperator::RanksOf(const std::vector<Place>& places) cons
   return ranks;
 }
 
-// ---- output -------------------------------------------------------------------------------------------------
+// ---- output ----
 
 Status TopOperator::EmitWindow(int64_t start, bool changed_only, TaskRun* run,
                                std::vector<RecordBatch>* out) {
@@ -227,8 +228,10 @@ Status TopOperator::EmitUpdates(int64_t closed, TaskRun* run, std::vector<Record
   return OkStatus();
 }
 
-// Lets all windows leave that end after `closed` and at or before `bound`, then drops slices that no open window holds.
-Status TopOperator::Fire(int64_t closed, int64_t bound, TaskRun* run, std::vector<RecordBatch>* out) {
+// Lets all windows leave that end after `closed` and at or before `bound`, then drops slices that
+// no open window holds.
+Status TopOperator::Fire(int64_t closed, int64_t bound, TaskRun* run,
+                         std::vector<RecordBatch>* out) {
   if (bound <= kBeginning / 2) return OkStatus();
   const SliceGrid& grid = plan_->window.grid;
   while (!slices_.empty() && !plan_->window.updating()) {

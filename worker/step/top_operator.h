@@ -23,7 +23,7 @@ struct TopPlan {
   std::vector<std::string> key_names;
   std::vector<int> field_columns;  // of the input: what leaves
   int units = 1;
-  SchemaRef wire_schema;           // slice: int, key: bytes, TopOrder::row_schema
+  SchemaRef wire_schema;  // slice: int, key: bytes, TopOrder::row_schema
   SchemaRef output_schema;
   bool marks_deletions = false;
 
@@ -46,8 +46,9 @@ class TopWriter final : public ExchangeWriter {
   int64_t next_seq_ = 0;
 };
 
-// Receiver side: the best rows per slice and key; windows rank the rows of their slices when they leave.
-// State (aggregate_state.h): tag 1 dropped slices, 2 keys whose rows are replaced, 3 rows in rank order, 4 next sequence number.
+// Receiver side: the best rows per slice and key; windows rank the rows of their slices when they
+// leave. State (aggregate_state.h): tag 1 dropped slices, 2 keys whose rows are replaced, 3 rows in
+// rank order, 4 next sequence number.
 class TopOperator final : public KeyedOperator {
  public:
   explicit TopOperator(TopPlanRef plan) : plan_(std::move(plan)) {}

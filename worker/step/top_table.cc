@@ -61,15 +61,15 @@ bool TopTable::OfferOne(std::vector<uint32_t>* list, const RecordBatch& rows, si
     if (order > 0 || (order == 0 && !order_->ties)) return false;
   }
   // Behind all rows that are as good: those came earlier.
-  const auto at = std::partition_point(list->begin(), list->end(), [&](uint32_t stored) {
-    return Compare(rows, i, stored) >= 0;
-  });
+  const auto at = std::partition_point(
+      list->begin(), list->end(), [&](uint32_t stored) { return Compare(rows, i, stored) >= 0; });
   list->insert(at, Append(rows, i));
   Cut(list);
   return true;
 }
 
-Status TopTable::Offer(std::span<const std::string_view> keys, const RecordBatch& rows, size_t begin) {
+Status TopTable::Offer(std::span<const std::string_view> keys, const RecordBatch& rows,
+                       size_t begin) {
   std::vector<uint64_t> hashes(keys.size());
   for (size_t i = 0; i < keys.size(); ++i) hashes[i] = HashKey(keys[i]);
   std::vector<uint32_t> key_rows;

@@ -25,13 +25,15 @@ struct TopOrder {
 // Rows beyond `limit` that a group may keep because they equal the last one.
 inline constexpr size_t kMaxTies = 10'000;
 
-// The best rows of every key of one slice, each list in rank order: by the order columns, equal rows by sequence number.
-// Thread-compatible. Errors: kInvalid when too many rows tie; failed_key() names the key.
+// The best rows of every key of one slice, each list in rank order: by the order columns, equal
+// rows by sequence number. Thread-compatible. Errors: kInvalid when too many rows tie; failed_key()
+// names the key.
 class TopTable {
  public:
   explicit TopTable(const TopOrder* order);
 
-  // Offers rows [begin, begin + keys.size()) of `rows` (TopOrder::row_schema) under their keys, in order of sequence.
+  // Offers rows [begin, begin + keys.size()) of `rows` (TopOrder::row_schema) under their keys, in
+  // order of sequence.
   Status Offer(std::span<const std::string_view> keys, const RecordBatch& rows, size_t begin);
   void EraseKey(std::string_view key);
   // Puts a row behind the last of its key, as stored.
@@ -45,7 +47,8 @@ class TopTable {
   MarkList& unsaved() { return unsaved_; }  // key rows since the last Settle
   const MarkList& unsaved() const { return unsaved_; }
   std::string_view failed_key() const { return failed_key_; }
-  // Lets go of rows that fell out of all lists and of the batches that strings came from. Row numbers change.
+  // Lets go of rows that fell out of all lists and of the batches that strings came from. Row
+  // numbers change.
   void CompactIfSparse();
   size_t ByteSize() const;
 

@@ -9,10 +9,10 @@
 namespace millrace::worker {
 namespace {
 
+using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using std::chrono::seconds;
 
 api::TopStep Top(api::Window window, int64_t limit, std::vector<std::string> key = {}) {
   api::TopStep spec;
@@ -38,8 +38,8 @@ std::vector<std::string> Brief(const std::vector<std::string>& rows) {
     return row.substr(begin, row.find_first_of(",}", begin) - begin);
   };
   for (const std::string& row : rows) {
-    result.push_back((row[0] == '-' ? "-" : "") + value(row, "user") + " " + value(row, "amount") + " " +
-                     value(row, "rank"));
+    result.push_back((row[0] == '-' ? "-" : "") + value(row, "user") + " " + value(row, "amount") +
+                     " " + value(row, "rank"));
   }
   return result;
 }
@@ -94,7 +94,8 @@ TEST(TopTest, SlidingWindowsRankWhatSortingAllRecordsRanks) {
     TestBatch batch(2);
     for (auto& unit : batch) {
       for (int i = 0; i < 10; ++i) {
-        TestRecord record{std::string(1, static_cast<char>('a' + i)), 100 + b * 3 + static_cast<int64_t>(random() % 3),
+        TestRecord record{std::string(1, static_cast<char>('a' + i)),
+                          100 + b * 3 + static_cast<int64_t>(random() % 3),
                           static_cast<int64_t>(random() % 8), random() % 2 == 0 ? "p" : "q"};
         unit.push_back(record);
         for (int64_t start = record.seconds / 4 * 4 - 8; start <= record.seconds; start += 4) {
@@ -106,18 +107,21 @@ TEST(TopTest, SlidingWindowsRankWhatSortingAllRecordsRanks) {
   }
   std::vector<std::string> want;
   for (auto& [window, records] : windows) {
-    std::stable_sort(records.begin(), records.end(), [](const auto& x, const auto& y) { return x.amount > y.amount; });
+    std::stable_sort(records.begin(), records.end(),
+                     [](const auto& x, const auto& y) { return x.amount > y.amount; });
     size_t rank = 0;
     for (size_t i = 0; i < std::min<size_t>(3, records.size()); ++i) {
       if (i == 0 || records[i].amount != records[i - 1].amount) rank = i + 1;
-      want.push_back(JsonQuote(records[i].user) + " " + std::to_string(*records[i].amount) + " " + std::to_string(rank));
+      want.push_back(JsonQuote(records[i].user) + " " + std::to_string(*records[i].amount) + " " +
+                     std::to_string(rank));
     }
   }
   for (const Handover handover : {Handover::kKeep, Handover::kSnapshot, Handover::kDeltas}) {
     StepHarness stream(step.get(), handover, handover == Handover::kKeep ? 1000 : 4);
     std::vector<std::string> got;
     for (size_t b = 0; b < batches.size(); ++b) {
-      const auto rows = Brief(stream.Run(batches[b], 98 + static_cast<int64_t>(b) * 3, b + 1 == batches.size()));
+      const auto rows =
+          Brief(stream.Run(batches[b], 98 + static_cast<int64_t>(b) * 3, b + 1 == batches.size()));
       got.insert(got.end(), rows.begin(), rows.end());
     }
     EXPECT_EQ(got, want);

@@ -16,7 +16,8 @@ Status TopPlan::KeyError(const Status& status, std::string_view key) const {
   return status.WithContext(context);
 }
 
-// Rows as TopOrder::row_schema with their order values; those whose order cannot be told go the way of onError.
+// Rows as TopOrder::row_schema with their order values; those whose order cannot be told go the way
+// of onError.
 Result<RecordBatch> TopWriter::Candidates(const RecordBatch& batch, TaskRun* run) {
   std::vector<BadRecord> errors;
   std::vector<ColumnRef> columns{nullptr};
@@ -45,7 +46,8 @@ Status TopWriter::Add(const RecordBatch& batch, TaskRun* run) {
   if (rows.num_rows() == 0) return OkStatus();
   if (rows.num_rows() != in_time.num_rows()) {
     std::vector<uint32_t> kept;
-    for (const int64_t seq : rows.column(0).ints) kept.push_back(static_cast<uint32_t>(seq - first_seq));
+    for (const int64_t seq : rows.column(0).ints)
+      kept.push_back(static_cast<uint32_t>(seq - first_seq));
     in_time = in_time.Gather(kept);
   }
   Arena arena;

@@ -11,8 +11,8 @@
 
 namespace millrace::worker {
 
-// Records to fold in: record i goes to accumulator rows[i]. Only `records` count (ascending) unless `all` is set; the others
-// have a null argument or fail the predicate.
+// Records to fold in: record i goes to accumulator rows[i]. Only `records` count (ascending) unless
+// `all` is set; the others have a null argument or fail the predicate.
 struct UpdateArgs {
   std::span<const uint32_t> rows;
   std::span<const ColumnRef> arguments;
@@ -32,10 +32,11 @@ void ForEachRecord(const UpdateArgs& args, F&& function) {
 
 using ColumnPtr = std::shared_ptr<Column>;
 
-// The accumulators of one aggregate call for rows [0, n) of a table, column-wise: one virtual call handles a whole run of rows.
-// Partial results are columns of AggregateFunction::partials, so they travel and are stored as record batches. Merging keeps
-// order: what is in the row counts as earlier than what is merged in. Resetting a row makes it empty.
-// Thread-compatible. Errors: kInvalid for overflow and exceeded limits; failed_row() then names the row.
+// The accumulators of one aggregate call for rows [0, n) of a table, column-wise: one virtual call
+// handles a whole run of rows. Partial results are columns of AggregateFunction::partials, so they
+// travel and are stored as record batches. Merging keeps order: what is in the row counts as
+// earlier than what is merged in. Resetting a row makes it empty. Thread-compatible. Errors:
+// kInvalid for overflow and exceeded limits; failed_row() then names the row.
 class Accumulator {
  public:
   virtual ~Accumulator() = default;

@@ -14,7 +14,8 @@
 namespace millrace::worker {
 namespace {
 
-AggregateFunction Resolve(std::string_view name, Type type, std::vector<std::string> literals = {}) {
+AggregateFunction Resolve(std::string_view name, Type type,
+                          std::vector<std::string> literals = {}) {
   auto function = ResolveAggregate(name, {}, {&type, 1}, literals);
   EXPECT_TRUE(function.ok()) << function.status();
   return *function;
@@ -63,7 +64,8 @@ TEST(AccumulatorTest, VarianceIsThatOfTwoPassesHoweverItIsSplit) {
   ASSERT_TRUE(left.Merge({&row, 1}, right.Partials({&row, 1})).ok());
   EXPECT_NEAR(ResultOf(left) / want, 1, 1e-9);
   ASSERT_TRUE(left.Subtract({&row, 1}, right.Partials({&row, 1})).ok());
-  EXPECT_NEAR(ResultOf(left) / ResultOf(Fold(layout, {values.begin(), values.begin() + 300})), 1, 1e-6);
+  EXPECT_NEAR(ResultOf(left) / ResultOf(Fold(layout, {values.begin(), values.begin() + 300})), 1,
+              1e-6);
 }
 
 TEST(AccumulatorTest, QuantilesAreWithinOnePercent) {
@@ -115,9 +117,18 @@ TEST(AccumulatorTest, TypesAndLiteralsAreCheckedWithWhatWasExpected) {
     std::string want;
   } cases[] = {
       {"sum", Type(Kind::kString), {}, "sum() takes int, uint, double or duration, found string"},
-      {"avg", Type(Kind::kJson), {}, "avg() does not take json: wrap it in int(), double() or string()"},
-      {"quantile", Type(Kind::kInt), {"x"}, "quantile() takes a literal from 0.0 to 1.0 second, found \"x\""},
-      {"topK", Type(Kind::kInt), {"0"}, "topK() takes a literal from 1 to 10000 second, found \"0\""},
+      {"avg",
+       Type(Kind::kJson),
+       {},
+       "avg() does not take json: wrap it in int(), double() or string()"},
+      {"quantile",
+       Type(Kind::kInt),
+       {"x"},
+       "quantile() takes a literal from 0.0 to 1.0 second, found \"x\""},
+      {"topK",
+       Type(Kind::kInt),
+       {"0"},
+       "topK() takes a literal from 1 to 10000 second, found \"0\""},
       {"counts", Type(Kind::kInt), {}, "counts() takes a string: wrap it in string(), found int"},
       {"reduce", Type(Kind::kInt), {"\"a + b\""}, "reduce() is not supported yet"},
       {"sum", Type(Kind::kInt), {"1"}, "sum() takes 1 argument(s), found 2"},
@@ -132,7 +143,8 @@ TEST(AccumulatorTest, ResultsAreNullableWhereAGroupCanBeEmpty) {
   EXPECT_FALSE(ResolveAggregate("sum", {}, {&type, 1}, {})->result.nullable());
   EXPECT_TRUE(ResolveAggregate("sum", {.keyless = true}, {&type, 1}, {})->result.nullable());
   EXPECT_TRUE(ResolveAggregate("min", {.has_filter = true}, {&type, 1}, {})->result.nullable());
-  EXPECT_FALSE(ResolveAggregate("countDistinct", {.keyless = true}, {&type, 1}, {})->result.nullable());
+  EXPECT_FALSE(
+      ResolveAggregate("countDistinct", {.keyless = true}, {&type, 1}, {})->result.nullable());
 }
 
 TEST(SliceGridTest, SlicesAndWindowsOfATime) {

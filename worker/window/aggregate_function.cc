@@ -52,7 +52,8 @@ const Entry* FindEntry(std::string_view name) {
 bool IsScalar(Kind kind) { return kind <= Kind::kDuration; }
 bool IsOrdered(Kind kind) { return IsScalar(kind); }
 bool IsSummable(Kind kind) {
-  return kind == Kind::kInt || kind == Kind::kUint || kind == Kind::kDouble || kind == Kind::kDuration;
+  return kind == Kind::kInt || kind == Kind::kUint || kind == Kind::kDouble ||
+         kind == Kind::kDuration;
 }
 bool IsNumber(Kind kind) { return IsSummable(kind) && kind != Kind::kDuration; }
 
@@ -65,7 +66,8 @@ Status WrongType(std::string_view name, const Type& found, std::string_view expe
 
 Status CheckStorable(std::string_view name, const Type& type) {
   if (type.kind() == Kind::kJson || type.kind() == Kind::kDyn) {
-    return InvalidError(Quoted(name) + " does not take json: wrap it in int(), double() or string()");
+    return InvalidError(Quoted(name) +
+                        " does not take json: wrap it in int(), double() or string()");
   }
   if (type.kind() > Kind::kStruct) return WrongType(name, type, "a value");
   return OkStatus();
@@ -124,7 +126,8 @@ Status ResolveSet(std::string_view name, AggregateFunction* out) {
       out->result = Type::List(Type::Struct({{"value", value}, {"count", Of(Kind::kInt)}}));
       return OkStatus();
     }
-    if (value.kind() != Kind::kString) return WrongType(name, value, "a string: wrap it in string()");
+    if (value.kind() != Kind::kString)
+      return WrongType(name, value, "a string: wrap it in string()");
     out->result = Type::Map(Of(Kind::kString), Of(Kind::kInt));
     out->invertible = true;
     out->exact = true;
@@ -175,7 +178,8 @@ Status ResolveKind(std::string_view name, bool nullable, AggregateFunction* out)
       out->partials = {Type(Kind::kBytes, true)};
       return OkStatus();
     case AggregateKind::kQuantile:
-      if (!IsNumber(out->argument.kind())) return WrongType(name, out->argument, "int, uint or double");
+      if (!IsNumber(out->argument.kind()))
+        return WrongType(name, out->argument, "int, uint or double");
       out->result = Type(Kind::kDouble, nullable);
       out->partials = {Type(Kind::kBytes, true)};
       return OkStatus();

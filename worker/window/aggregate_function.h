@@ -40,10 +40,10 @@ inline constexpr int64_t kMaxTopK = 10'000;
 // A type-checked aggregate call: what it takes, gives and keeps. A value.
 struct AggregateFunction {
   AggregateKind kind = AggregateKind::kCount;
-  Type argument;      // of x; kNull for count()
-  Type by;            // argMin, argMax
-  double q = 0;       // quantile
-  int64_t k = 0;      // topK
+  Type argument;  // of x; kNull for count()
+  Type by;        // argMin, argMax
+  double q = 0;   // quantile
+  int64_t k = 0;  // topK
   Type result;
   std::vector<Type> partials;
   bool invertible = false;  // contributions can be taken out again
@@ -57,13 +57,15 @@ struct AggregateContext {
   bool keyless = false;  // groups may be empty
 };
 
-// All names, without their If forms; also those that are not supported yet, so that they are told from unknown ones.
+// All names, without their If forms; also those that are not supported yet, so that they are told
+// from unknown ones.
 std::span<const std::string_view> AggregateNames();
 
 // How many arguments of a call are expressions; the rest are literals (q of quantile, k of topK).
 size_t ExpressionArguments(std::string_view name);
 
-// `types`: of the expression arguments; `literals`: texts of the others. Errors say what was found and expected.
+// `types`: of the expression arguments; `literals`: texts of the others. Errors say what was found
+// and expected.
 Result<AggregateFunction> ResolveAggregate(std::string_view name, const AggregateContext& context,
                                            std::span<const Type> types,
                                            std::span<const std::string> literals);

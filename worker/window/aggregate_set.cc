@@ -14,7 +14,8 @@ void AggregateLayout::Add(AggregateFunction function, std::string label) {
 }
 
 bool AggregateLayout::invertible() const {
-  return std::all_of(functions.begin(), functions.end(), [](const auto& f) { return f.invertible; });
+  return std::all_of(functions.begin(), functions.end(),
+                     [](const auto& f) { return f.invertible; });
 }
 
 bool AggregateLayout::exact() const {

@@ -12,7 +12,7 @@ namespace millrace::worker {
 // The calls of one step and how their partial results lie side by side. Immutable once built.
 struct AggregateLayout {
   std::vector<AggregateFunction> functions;
-  std::vector<std::string> labels;   // "sum(price)", for errors
+  std::vector<std::string> labels;    // "sum(price)", for errors
   std::vector<Field> partial_fields;  // of all calls, in order
 
   void Add(AggregateFunction function, std::string label);
@@ -30,7 +30,8 @@ class AggregateSet {
   void Resize(size_t rows);
   Status Update(size_t call, const UpdateArgs& args);
   // `partials` hold all columns of the layout; partial row begin + i belongs to rows[i].
-  Status Merge(std::span<const uint32_t> rows, std::span<const ColumnRef> partials, size_t begin = 0);
+  Status Merge(std::span<const uint32_t> rows, std::span<const ColumnRef> partials,
+               size_t begin = 0);
   Status Subtract(std::span<const uint32_t> rows, std::span<const ColumnRef> partials,
                   size_t begin = 0);
   std::vector<ColumnRef> Partials(std::span<const uint32_t> rows) const;

@@ -7,7 +7,8 @@
 namespace millrace::worker {
 namespace {
 
-// collect: every value with its time. The list is in order of time, equal times in order of arrival.
+// collect: every value with its time. The list is in order of time, equal times in order of
+// arrival.
 class CollectAccumulator final : public Accumulator {
  public:
   explicit CollectAccumulator(const AggregateFunction&) {}

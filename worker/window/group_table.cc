@@ -22,8 +22,8 @@ void GroupTable::Mark(std::span<const uint32_t> rows) {
   unsaved_.Add(rows);
 }
 
-Status GroupTable::Merge(std::span<const std::string_view> keys, std::span<const ColumnRef> partials,
-                         size_t begin) {
+Status GroupTable::Merge(std::span<const std::string_view> keys,
+                         std::span<const ColumnRef> partials, size_t begin) {
   RowsOf(keys);
   Mark(rows_);
   return values_.Merge(rows_, partials, begin);

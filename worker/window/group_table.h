@@ -10,7 +10,8 @@
 
 namespace millrace::worker {
 
-// A set of row numbers in order of marking; clearing costs as much as what was marked. Thread-compatible.
+// A set of row numbers in order of marking; clearing costs as much as what was marked.
+// Thread-compatible.
 class MarkList {
  public:
   void Add(uint32_t row) {
@@ -35,8 +36,8 @@ class MarkList {
   std::vector<uint32_t> rows_;
 };
 
-// Groups by encoded key with their accumulators: one slice of a window, or the groups of a global one. Merging keeps order, as
-// Accumulator says. Thread-compatible.
+// Groups by encoded key with their accumulators: one slice of a window, or the groups of a global
+// one. Merging keeps order, as Accumulator says. Thread-compatible.
 class GroupTable {
  public:
   explicit GroupTable(const AggregateLayout* layout) : values_(layout) {}

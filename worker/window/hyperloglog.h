@@ -9,9 +9,10 @@
 
 namespace millrace::worker {
 
-// How many distinct hashes were added, within 0.8 % (standard error; 2^14 registers): Flajolet et al., "HyperLogLog", AofA 2007;
-// estimator of Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017, section 3, which needs no
-// bias tables. Registers that are set are listed while they are few. Merging commutes. At most 16 KB; thread-compatible.
+// How many distinct hashes were added, within 0.8 % (standard error; 2^14 registers): Flajolet et
+// al., "HyperLogLog", AofA 2007; estimator of Ertl, "New cardinality estimation algorithms for
+// HyperLogLog sketches", 2017, section 3, which needs no bias tables. Registers that are set are
+// listed while they are few. Merging commutes. At most 16 KB; thread-compatible.
 class HyperLogLog {
  public:
   static constexpr int kPrecision = 14;
@@ -21,7 +22,8 @@ class HyperLogLog {
   void Merge(const HyperLogLog& other);
   int64_t Estimate() const;
   bool empty() const { return sparse_.empty() && dense_.empty(); }
-  // Format 1: byte 1, then "s" and little-endian uint32 (register << 8 | rank), ascending, or "d" and one byte a register.
+  // Format 1: byte 1, then "s" and little-endian uint32 (register << 8 | rank), ascending, or "d"
+  // and one byte a register.
   void Encode(std::string* out) const;
   // Merges an encoded sketch; kInternal when the bytes are damaged.
   Status MergeEncoded(std::string_view bytes);

@@ -164,8 +164,8 @@ class SumAccumulator final : public Accumulator {
   std::vector<Cell> cells_;
 };
 
-// Running mean and sum of squared differences: Welford (Technometrics 4, 1962) per record, Chan, Golub and LeVeque (1979) for
-// merging and, solved for the other side, for taking out.
+// Running mean and sum of squared differences: Welford (Technometrics 4, 1962) per record, Chan,
+// Golub and LeVeque (1979) for merging and, solved for the other side, for taking out.
 class VarianceAccumulator final : public Accumulator {
  public:
   explicit VarianceAccumulator(const AggregateFunction& function)

@@ -11,8 +11,9 @@ namespace {
 
 constexpr uint32_t kEnd = UINT32_MAX;
 
-// countDistinct, collectSet, counts and topK: how often each row has seen each value. One hash table holds (row, value) pairs;
-// the pairs of a row are linked. Results are in order of count (topK) or value, never of arrival.
+// countDistinct, collectSet, counts and topK: how often each row has seen each value. One hash
+// table holds (row, value) pairs; the pairs of a row are linked. Results are in order of count
+// (topK) or value, never of arrival.
 class SetAccumulator final : public Accumulator {
  public:
   explicit SetAccumulator(const AggregateFunction& function)
@@ -156,7 +157,9 @@ class SetAccumulator final : public Accumulator {
     key_.append(value);
     return key_;
   }
-  std::string_view ValueOf(uint32_t entry) const { return table_.key(entry).substr(sizeof(uint32_t)); }
+  std::string_view ValueOf(uint32_t entry) const {
+    return table_.key(entry).substr(sizeof(uint32_t));
+  }
 
   bool Add(uint32_t row, std::string_view value, int64_t count) {
     const std::string_view key = Key(row, value);

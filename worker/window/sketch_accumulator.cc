@@ -9,7 +9,8 @@
 namespace millrace::worker {
 namespace {
 
-// What approxCountDistinct and quantile share: one sketch per row that travels as bytes; null when it is empty.
+// What approxCountDistinct and quantile share: one sketch per row that travels as bytes; null when
+// it is empty.
 template <typename Sketch>
 class SketchAccumulator : public Accumulator {
  public:

@@ -14,9 +14,10 @@ inline int64_t FloorTo(int64_t time, int64_t width, int64_t offset = 0) {
   return quotient * width + offset;
 }
 
-// The windows [start, start + length) with starts at multiples of `slide` (plus `offset`) since the epoch, and the slices they
-// are made of: every record falls into exactly one slice, every window is a whole number of slices (panes: Li et al.,
-// "No Pane, No Gain", SIGMOD Record 2005). Pure arithmetic in microseconds; a value, thread-safe.
+// The windows [start, start + length) with starts at multiples of `slide` (plus `offset`) since the
+// epoch, and the slices they are made of: every record falls into exactly one slice, every window
+// is a whole number of slices (panes: Li et al., "No Pane, No Gain", SIGMOD Record 2005). Pure
+// arithmetic in microseconds; a value, thread-safe.
 class SliceGrid {
  public:
   // One slice without end, for batch and global windows.

@@ -129,7 +129,8 @@ class ArgAccumulator final : public Accumulator {
   }
   Status Update(const UpdateArgs& args) override {
     ForEachRecord(args, [&](uint32_t row, size_t i) {
-      Offer(row, args.times == nullptr ? 0 : args.times[i], *args.arguments[0], *args.arguments[1], i);
+      Offer(row, args.times == nullptr ? 0 : args.times[i], *args.arguments[0], *args.arguments[1],
+            i);
     });
     return OkStatus();
   }

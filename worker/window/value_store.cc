@@ -205,7 +205,8 @@ void ValueStore::Clear(uint32_t row) {
 }
 
 size_t ValueStore::ByteSize() const {
-  return (ints_.size() + uints_.size() + doubles_.size()) * 8 + strings_.size() * sizeof(std::string);
+  return (ints_.size() + uints_.size() + doubles_.size()) * 8 +
+         strings_.size() * sizeof(std::string);
 }
 
 }  // namespace millrace::worker
