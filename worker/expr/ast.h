@@ -58,6 +58,7 @@ enum class Macro : uint8_t {
   kTransformList,      // as kMap, with two variables
   kTransformMap,       // as kMap: values under the range's keys
   kTransformMapEntry,  // as kMap: the result is a map of entries
+  kSortBy,             // list, key
   kBind,               // value, body
   kOptMap,             // optional, result
   kOptFlatMap,         // optional, result

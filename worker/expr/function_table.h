@@ -52,6 +52,7 @@ class FunctionTable {
   // parameters), dyn, null, optional<T> and type<T>. Requires: well-formed.
   void Add(std::string_view name, bool method, FunctionBody body,
            std::vector<std::string_view> overloads, int pattern_arg = -1);
+  void AddOperator(Op op, FunctionBody body, std::vector<std::string_view> overloads);
 
  private:
   FunctionTable();
