@@ -103,7 +103,7 @@ std::string Model(const std::vector<TestRecord>& arrived) {
 }
 
 api::ExpressionMap Values() {
-  return {{"a", "argMax(item, amount)"},  {"b", "countIf(amount > 5)"},
+  return {{"a", "argMax(item, amount)"},  {"b", "countIf(amount != null && amount > 5)"},
           {"c", "collect(amount)"},       {"d", "countDistinct(item)"},
           {"e", "collectSet(item)"},      {"f", "first(item)"},
           {"k", "counts(item)"},          {"l", "last(item)"},
