@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -13,6 +14,7 @@ namespace millrace::worker {
 class Arena {
  public:
   static constexpr size_t kPadding = 64;
+  static constexpr size_t kFirstBlockBytes = 512;
   explicit Arena(size_t block_bytes = 64 << 10) : block_bytes_(block_bytes) {}
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -42,7 +44,9 @@ class Arena {
 
  private:
   void Grow(size_t bytes) {
-    const size_t size = bytes > block_bytes_ ? bytes : block_bytes_;
+    // Small at first: keyed state has very many tables of a few keys, each with an arena.
+    const size_t next = blocks_.size() < 16 ? kFirstBlockBytes << blocks_.size() : block_bytes_;
+    const size_t size = std::max(bytes, std::min(next, block_bytes_));
     blocks_.push_back(std::make_unique_for_overwrite<char[]>(size + kPadding));
     next_ = blocks_.back().get();
     left_ = size;
