@@ -73,15 +73,24 @@ inline void AppendRandom(Column* column, Arena* arena, std::mt19937_64* random) 
   auto& next = *random;
   if (column->type().nullable() && next() % 4 == 0) return column->AppendNull();
   static constexpr int64_t kInts[] = {0, 1, -1, 2, 7, 1000, INT64_MAX, INT64_MIN};
+  static constexpr int64_t kTimes[] = {0,
+                                       1,
+                                       -1,
+                                       1'500'000,
+                                       -90'000'000,
+                                       86'400'000'000,
+                                       -9'000'000'000'000'000,
+                                       1'717'243'200'123'456};
   static constexpr double kDoubles[] = {0.0, -0.0, 1.5, -2.25, 1e300, -1e-300, 3.0};
   static constexpr char kBytes[] = {'a', 'b', 'B', ' ', '\0', '\xff'};
   switch (column->kind()) {
     case Kind::kBool:
       return column->AppendBool(next() % 2 == 0);
     case Kind::kInt:
+      return column->AppendInt(kInts[next() % std::size(kInts)]);
     case Kind::kTimestamp:
     case Kind::kDuration:
-      return column->AppendInt(kInts[next() % std::size(kInts)]);
+      return column->AppendInt(kTimes[next() % std::size(kTimes)]);
     case Kind::kUint:
       return column->AppendUint(static_cast<uint64_t>(kInts[next() % std::size(kInts)]));
     case Kind::kDouble:

@@ -7,6 +7,8 @@
 #include "worker/expr/column_value.h"
 #include "worker/expr/evaluator.h"
 #include "worker/expr/field_use.h"
+#include "worker/expr/kernel_merge.h"
+#include "worker/expr/kernel_rows.h"
 #include "worker/expr/parser.h"
 #include "worker/expr/type_solver.h"
 
@@ -93,6 +95,17 @@ std::shared_ptr<Column> TableColumn(const RecordBatch& rows) {
   return list;
 }
 
+// The kernel, where it yields columns of the result's type.
+std::unique_ptr<const Kernel> BuildKernel(const Ast& ast, const Type& type) {
+  Evaluator evaluator(ast);
+  EvaluatorRows constants(&evaluator, {}, {});
+  std::unique_ptr<const Kernel> kernel = Kernel::Build(*ast.root, &constants);
+  if (kernel == nullptr) return nullptr;
+  const Type& made = kernel->type();
+  const bool json = made.kind() == Kind::kDyn && type.kind() == Kind::kJson;
+  return json || made.AsRequired() == type.AsRequired() ? std::move(kernel) : nullptr;
+}
+
 }  // namespace
 
 struct Program::Impl {
@@ -100,6 +113,7 @@ struct Program::Impl {
   ExprEnv env;
   std::vector<int> fields;  // read by the expression
   std::vector<int> tables;
+  std::unique_ptr<const Kernel> kernel;  // nullptr: every row goes through the evaluator
 };
 
 namespace {
@@ -109,11 +123,15 @@ class RowInputs {
  public:
   RowInputs(const ExprEnv& env, std::span<const int> fields, std::span<const int> tables,
             const RecordBatch& batch, const TableLists* lists)
-      : columns_(env.fields.size(), nullptr), tables_(env.tables.size()) {
+      : columns_(env.fields.size(), nullptr),
+        fields_(env.fields.size()),
+        tables_(env.tables.size()) {
     for (int field : fields) {
       const auto i = static_cast<size_t>(field);
-      columns_[i] = batch.Find(env.fields[i].name);
-      CHECK(columns_[i] != nullptr);
+      const int column = batch.schema().Find(env.fields[i].name);
+      CHECK(column >= 0);
+      fields_[i] = batch.column_ref(static_cast<size_t>(column));
+      columns_[i] = fields_[i].get();
     }
     for (int table : tables) {
       const auto i = static_cast<size_t>(table);
@@ -127,9 +145,12 @@ class RowInputs {
   }
 
   EvalInput At(size_t row) const { return {columns_, row, {}, tables_}; }
+  std::span<const ColumnRef> fields() const { return fields_; }
+  EvaluatorRows Rows(Evaluator* evaluator) const { return {evaluator, columns_, tables_}; }
 
  private:
   std::vector<const Column*> columns_;
+  std::vector<ColumnRef> fields_;  // the same, for kernels
   std::vector<Value> tables_;
   std::vector<std::shared_ptr<Column>> table_columns_;
 };
@@ -159,6 +180,7 @@ Result<std::shared_ptr<const Program>> Program::Compile(std::string_view text, c
   impl->fields = UsedFields(*impl->ast->root);
   impl->tables = UsedTables(*impl->ast->root);
   std::vector<FieldUse> uses = CollectUses(*impl->ast->root);
+  impl->kernel = BuildKernel(*impl->ast, type);
   return std::shared_ptr<const Program>(
       new Program(std::move(impl), std::move(type), std::move(uses)));
 }
@@ -175,32 +197,54 @@ ColumnRef Program::Evaluate(const RecordBatch& batch, const TableLists* tables,
   const RowInputs inputs(impl_->env, impl_->fields, impl_->tables, batch, tables);
   Evaluator evaluator(*impl_->ast);
   ColumnWriter writer(type_);
-  for (size_t row = 0; row < batch.num_rows(); ++row) {
+  const auto evaluate = [&](size_t row) {
     const Value value = evaluator.Run(inputs.At(row));
     Status status;
     if (!value.is_error()) status = writer.Append(&evaluator.context().arena(), value);
-    if (!value.is_error() && status.ok()) continue;
+    if (!value.is_error() && status.ok()) return;
     errors->push_back(
         {row, value.is_error() ? DescribeError(*impl_->ast, value) : status.message()});
     writer.AppendNull();
+  };
+  if (impl_->kernel == nullptr) {
+    for (size_t row = 0; row < batch.num_rows(); ++row) evaluate(row);
+    return writer.Take();
   }
-  return writer.Take();
+  EvaluatorRows rows = inputs.Rows(&evaluator);
+  KernelResult result = impl_->kernel->Run(batch.num_rows(), inputs.fields(), &rows);
+  AddDoubtfulRows(type_, &result);
+  if (result.slow_rows.empty()) return AsType(std::move(result.column), type_);
+  for (const uint32_t row : result.slow_rows) evaluate(row);
+  return MergeSlowRows(result, *writer.Take());
 }
 
 void Program::Select(const RecordBatch& batch, const TableLists* tables,
                      std::vector<uint32_t>* rows, std::vector<BadRecord>* errors) const {
   const RowInputs inputs(impl_->env, impl_->fields, impl_->tables, batch, tables);
   Evaluator evaluator(*impl_->ast);
-  for (size_t row = 0; row < batch.num_rows(); ++row) {
+  const auto is_true = [&](size_t row) {
     const Value value = evaluator.Run(inputs.At(row));
-    if (value.is_true()) {
-      rows->push_back(static_cast<uint32_t>(row));
-    } else if (value.is_error()) {
+    if (value.is_error()) {
       errors->push_back({row, DescribeError(*impl_->ast, value)});
     } else if (!value.is_bool() && !value.is_null()) {
       errors->push_back({row, "the condition is " + std::string(TypeNameOf(value)) + ", not bool"});
     }
+    return value.is_true();
+  };
+  if (impl_->kernel == nullptr || impl_->kernel->type().kind() != Kind::kBool) {
+    for (size_t row = 0; row < batch.num_rows(); ++row) {
+      if (is_true(row)) rows->push_back(static_cast<uint32_t>(row));
+    }
+    return;
   }
+  EvaluatorRows row_evaluator = inputs.Rows(&evaluator);
+  const KernelResult result = impl_->kernel->Run(batch.num_rows(), inputs.fields(), &row_evaluator);
+  const std::vector<uint32_t> fast = TrueRows(result);
+  std::vector<uint32_t> slow;
+  for (const uint32_t row : result.slow_rows) {
+    if (is_true(row)) slow.push_back(row);
+  }
+  std::ranges::merge(fast, slow, std::back_inserter(*rows));
 }
 
 }  // namespace millrace::worker
