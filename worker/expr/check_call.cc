@@ -27,6 +27,11 @@ std::string Hint(const Expr& node, std::span<const Type> args) {
   return {};
 }
 
+bool TakesCount(const Overload& overload, size_t count) {
+  if (overload.variadic) return count + 1 >= overload.params.size();
+  return count == overload.params.size();
+}
+
 std::string Arguments(std::span<const Type> args) {
   std::vector<std::string> texts;
   for (const Type& type : args) texts.push_back(TypeText(type));
@@ -135,6 +140,7 @@ Type Checker::CheckFunction(Expr* node) {
   node->function = FunctionTable::Get().Find(node->name, node->method);
   if (node->function == nullptr) return UnknownFunction(node);
   const Type type = ResolveOverload(node, *node->function);
+  if (node->function == nullptr) return type;
   CheckPattern(*node);
   return node->name == "parseJson" && node->args.size() == 2 ? ParseJsonType(*node) : type;
 }
@@ -181,8 +187,7 @@ Type Checker::UnknownFunction(Expr* node) {
 
 bool Checker::Matches(const Overload& overload, std::span<const Type> args, bool allow_null,
                       Type* result) {
-  const size_t fixed = overload.params.size() - (overload.variadic ? 1 : 0);
-  if (args.size() < fixed || (!overload.variadic && args.size() > fixed)) return false;
+  if (!TakesCount(overload, args.size())) return false;
   const size_t mark = solver_.Mark();
   std::map<std::string, Type> names;
   for (size_t i = 0; i < args.size(); ++i) {
@@ -225,6 +230,10 @@ Type Checker::ResolveOverload(Expr* node, const Function& function) {
 }
 
 Type Checker::NoOverload(Expr* node, const Function& function, std::span<const Type> args) {
+  const bool arity = std::ranges::any_of(function.overloads, [&](const Overload& overload) {
+    return TakesCount(overload, args.size());
+  });
+  if (!arity) node->function = nullptr;  // bodies rely on the number of their arguments
   if (node->op != Op::kNone) {
     return Error(node->offset, "no overload of \"" + function.name + "\" for " + Arguments(args) +
                                    Hint(*node, args));
