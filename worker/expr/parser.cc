@@ -97,15 +97,20 @@ ExprPtr Parser::Close(ExprPtr node) {
     node->begin = std::min(node->begin, arg->begin);
   }
   node->end = std::max(node->end, previous_end_);
-  if (node->height > kMaxHeight)
-    return Fail(node->offset, "more than 1,000 operators in a row; split the expression");
-  return node;
+  return node->height > kMaxHeight ? TooHigh(*node) : std::move(node);
+}
+
+ExprPtr Parser::TooHigh(const Expr& node) {
+  return Fail(node.offset, "more than 1,000 operators in a row; split the expression");
 }
 
 ExprPtr Parser::NewOp(Op op, const Token& token, ExprPtr left, ExprPtr right) {
   if ((op == Op::kAnd || op == Op::kOr) && left->op == op) {
+    left->height = std::max(left->height, right->height + 1);
+    left->end = previous_end_;
     left->args.push_back(std::move(right));
-    return Close(std::move(left));
+    if (left->height > kMaxHeight) return TooHigh(*left);
+    return left;
   }
   ExprPtr node = New(ExprKind::kCall, token);
   node->op = op;

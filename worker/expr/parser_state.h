@@ -51,6 +51,7 @@ class Parser {
   ExprPtr NewOp(Op op, const Token& token, ExprPtr left, ExprPtr right);
   // Sets height and extent from the children; fails when the tree grows too high.
   ExprPtr Close(ExprPtr node);
+  ExprPtr TooHigh(const Expr& node);
 
   Ast* ast_;
   Lexer lexer_;
