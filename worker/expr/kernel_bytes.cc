@@ -129,6 +129,18 @@ bool IsAsciiText(std::string_view text) {
   return (seen & kHighBits) == 0;
 }
 
+int64_t CountCharacters(std::string_view text) {
+  auto count = static_cast<int64_t>(text.size());
+  size_t i = 0;
+  for (; i + 8 <= text.size(); i += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, text.data() + i, 8);
+    count -= __builtin_popcountll((word >> 7) & ~(word >> 6) & kOnes);
+  }
+  for (; i < text.size(); ++i) count -= (text[i] & 0xc0) == 0x80 ? 1 : 0;
+  return count;
+}
+
 void CopyLowerAscii(std::string_view text, char* target) { CopyFlipped(text, 'A', target); }
 
 void CopyUpperAscii(std::string_view text, char* target) { CopyFlipped(text, 'a', target); }

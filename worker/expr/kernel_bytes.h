@@ -11,6 +11,8 @@ namespace millrace::worker {
 
 // True when no byte is above 0x7f.
 bool IsAsciiText(std::string_view text);
+// Bytes that begin a UTF-8 character: all but 0x80 to 0xbf.
+int64_t CountCharacters(std::string_view text);
 // Copies `text` to `target` with A-Z as a-z (or the other way round).
 void CopyLowerAscii(std::string_view text, char* target);
 void CopyUpperAscii(std::string_view text, char* target);

@@ -90,6 +90,14 @@ TEST(AsciiTest, FindsOneHighByteAnywhere) {
   }
 }
 
+TEST(CharacterCountTest, CountsFirstBytesOfCharacters) {
+  std::string text;
+  for (int64_t count = 0; count < 40; ++count) {
+    EXPECT_EQ(CountCharacters(text), count);
+    text += count % 3 == 0 ? "\u20ac" : (count % 3 == 1 ? "a" : "\u00e9");
+  }
+}
+
 TEST(LiteralPatternTest, SeesThroughEscapesOnly) {
   EXPECT_EQ(LiteralPattern("a\\.b"), "a.b");
   EXPECT_EQ(LiteralPattern(", "), ", ");

@@ -149,11 +149,7 @@ void ReplaceTexts(const StrictCall& call, Column* out) {
 void CharacterCounts(const StrictCall& call, Column* out) {
   out->ints.resize(call.rows);
   UnaryLoop(call.rows, call[0]->strings.data(), call[0].constant, out->ints.data(),
-            [](std::string_view text) {
-              int64_t size = 0;
-              for (const char c : text) size += (c & 0xc0) != 0x80 ? 1 : 0;
-              return size;
-            });
+            [](std::string_view text) { return CountCharacters(text); });
 }
 
 void ByteCounts(const StrictCall& call, Column* out) {

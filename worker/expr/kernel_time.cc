@@ -49,7 +49,7 @@ void Tumble(const StrictCall& call, Column* out) {
   for (size_t i = 0; i < call.rows; ++i) {
     const int64_t time = call[0]->ints[call[0].constant ? 0 : i];
     const int64_t length = call[1]->ints[call[1].constant ? 0 : i];
-    const bool odd = length <= 0 || !InTimestampRange(time);
+    const bool odd = length <= 0 || length > kMaxDurationMicros || !InTimestampRange(time);
     if (!odd) out->ints[i] = time - (time % length + (time % length < 0 ? length : 0));
     if (odd || !InTimestampRange(out->ints[i])) call.MarkSlow(i);
   }
