@@ -2,6 +2,7 @@
 
 Each entry takes `run(extra_flags, peer)` and returns what the job printed.
 """
+import json
 import pathlib
 import signal
 import socket
@@ -41,12 +42,12 @@ def top_words(run):
         done.set()
 
 
-def post(port, name):
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/", data=(DATA / name).read_bytes(), method="POST")
+def request(url, data=None):
+    """The answer of the job's HTTP server, which may not be up yet."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=10) as reply:
+            with urllib.request.urlopen(urllib.request.Request(url, data=data), timeout=10) as reply:
                 return reply.read()
         except urllib.error.URLError:
             if time.monotonic() > deadline:
@@ -54,18 +55,33 @@ def post(port, name):
             time.sleep(0.1)
 
 
+def wait_for(port, field, value):
+    """Returns when a number of /status has reached a value."""
+    deadline = time.monotonic() + PATIENCE_S
+    while json.loads(request(f"http://127.0.0.1:{port}/status"))[field] < value:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{field} did not reach {value}")
+        time.sleep(0.05)
+
+
 def sensors(run):
     """Posts the readings, then late ones; stops the job as Ctrl-C does."""
-    port = free_port()
+    port, status = free_port(), free_port()
 
     def client(process):
-        post(port, "readings.csv")
-        time.sleep(3)  # a batch with the readings, one that loads the table
-        post(port, "readings-late.csv")
-        time.sleep(3)
+        def post(name):
+            lines = (DATA / name).read_bytes()
+            request(f"http://127.0.0.1:{port}/", lines)
+            return lines.count(b"\n")
+
+        sent = post("readings.csv")
+        wait_for(status, "inputRecords", sent)
+        wait_for(status, "committedBatch", 2)  # closes the windows and fills the table
+        sent += post("readings-late.csv")
+        wait_for(status, "inputRecords", sent)
         process.send_signal(signal.SIGINT)
 
-    return run(["--set", f"spec.sources[0].http.port={port}"], client)
+    return run(["--set", f"spec.sources[0].http.port={port}", "--metrics-address", f"127.0.0.1:{status}"], client)
 
 
 PEERS = {"top-words-socket": top_words, "sensors-corrections": sensors}
