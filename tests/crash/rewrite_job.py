@@ -24,9 +24,9 @@ spec:
       steps:
         - state:
             key: [key]
-            fields: {{n: {{type: int, init: "0"}}, total: {{type: int, init: "0"}}, ballast: {{type: string, init: '""'}}}}
-            update: {{n: state.n + 1, total: state.total + amount, ballast: '"{"x" * 600}"'}}
-            output: {{when: state.n == {ROUNDS}, fields: {{key: key, total: state.total}}}}
+            fields: {{hits: {{type: int, init: "0"}}, total: {{type: int, init: "0"}}, ballast: {{type: string, init: '""'}}}}
+            update: {{hits: state.hits + 1, total: state.total + amount, ballast: '"{"x" * 600}"'}}
+            output: {{when: state.hits == {ROUNDS}, fields: {{key: key, total: state.total}}}}
   sinks:
     - {{name: out, from: totals, file: {{path: ROOT/out}}, format: {{json: {{}}}}}}
 """
