@@ -58,7 +58,7 @@ FilePlanner::FilePlanner(FilePlannerOptions options, const FileListing* listing)
 
 uint64_t FilePlanner::Room(const FileBatch& batch, int lane) const {
   const uint64_t used = batch.bytes[static_cast<size_t>(lane)];
-  return used >= lane_limit_ ? 0 : lane_limit_ - used;
+  return used >= lane_limit_ || batch.closed[static_cast<size_t>(lane)] ? 0 : lane_limit_ - used;
 }
 
 Result<Codec> FilePlanner::CodecOf(int fd, const std::string& path) const {
@@ -168,6 +168,12 @@ Status FilePlanner::PlanFile(const ListedFile& file, OpenEntry entry, FileBatch*
     batch->files += entry.offset > before ? 1 : 0;
   }
   *done = entry.offset == file.id.size;
+  if (room && !*done) {
+    // What is left of this file comes before all newer files of its lane; a large one is in every
+    // lane.
+    if (cut) batch->closed.fill(true);
+    batch->closed[static_cast<size_t>(lane)] = true;
+  }
   batch->left_bytes += file.id.size - entry.offset;
   if (!*done && entry.offset > 0) {
     entry.path = file.path;

@@ -22,6 +22,8 @@ struct FilePlannerOptions {
 struct FileBatch {
   std::array<std::vector<FilePiece>, kFileLanes> lanes;
   std::array<uint64_t, kFileLanes> bytes{};
+  std::array<bool, kFileLanes>
+      closed{};  // a file in it is read in part: nothing newer may overtake
   FileCursor cursor;
   uint64_t left_bytes = 0;  // known and not planned
   int64_t files = 0;

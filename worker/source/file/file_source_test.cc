@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <map>
 
 #include "worker/client/compression.h"
 #include "worker/source/line_buffer.h"
@@ -131,6 +132,35 @@ TEST(FileSourceTest, CutsFilesBetweenLinesWhenTheRateIsLimited) {
   ASSERT_EQ(all.size(), 5000u);
   for (int i = 0; i < 5000; ++i)
     ASSERT_EQ(all[static_cast<size_t>(i)], "line " + std::to_string(i));
+}
+
+TEST(FileSourceTest, FinishesAFileBeforeTheNextOfItsLane) {
+  const TempFolder folder;
+  for (int file = 0; file < 40; ++file) {
+    const std::string name = std::to_string(100 + file);
+    std::string text;
+    for (int i = 0; i < 60; ++i)
+      text += name + "." + std::to_string(100 + i) + (i % 2 == 0 ? " and more\n" : "\n");
+    folder.Write(name, text);
+    folder.SetModified(name, 1000 + file);
+  }
+  auto source = Started(Spec(folder.path()));
+  SourceDriver driver(source.get());
+  std::map<int, std::string> newest;  // by lane
+  while (true) {
+    ASSERT_TRUE(driver.Plan(20).ok());
+    if (driver.last.empty()) break;
+    for (const PartitionRange& range : driver.last) {
+      CollectingConsumer consumer;
+      ASSERT_TRUE(source->Read(range, &consumer).ok());
+      for (const std::string& record : consumer.records) {
+        EXPECT_GT(record, newest[range.partition])
+            << "overtook an older record of lane " << range.partition;
+        newest[range.partition] = record;
+      }
+    }
+  }
+  EXPECT_EQ(newest.size(), 8u);
 }
 
 TEST(FileSourceTest, CutsALargeFileOverAllLanesInOrder) {
