@@ -163,7 +163,8 @@ Status BatchRunner::AfterFailure(const Status& failure, int64_t attempt, BatchPl
   if (attempt < poison.attempts) return OkStatus();
   if (poison.action == api::PoisonBatch::Action::kBisect && plan->exclusions.empty()) {
     RETURN_IF_ERROR(Bisector(this).ExcludePoison(plan));
-    return parts_->coordinator->AppendPlan(*plan);
+    // No record makes the computation fail: the output was refused, and would be again.
+    if (!plan->exclusions.empty()) return parts_->coordinator->AppendPlan(*plan);
   }
   return InvalidError("batch " + std::to_string(plan->batch) + " failed " + std::to_string(attempt) + " times: " + failure.message());
 }
