@@ -47,13 +47,13 @@ bool Evaluator::Bind(const Expr& node, const Value& range, size_t i) {
   const bool both = node.slot2 >= 0;
   slots_[static_cast<size_t>(node.slot1)] = both || range.is_map() ? key : element;
   if (both) slots_[static_cast<size_t>(node.slot2)] = element;
-  return ++context_.steps_ <= kMaxMacroSteps;
+  return ++context_.steps_ <= kMaxMacroSteps && arena()->block_bytes() <= kMaxEvalBytes;
 }
 
 namespace {
 
 constexpr std::string_view kTooManySteps =
-    "the macros of this expression took more than 10,000,000 steps";
+    "the macros of this expression took more than 10,000,000 steps or 512 MiB";
 
 // JSON lists are cut once, not at every step.
 Value Indexable(ValueArena* arena, const Value& range) {

@@ -199,6 +199,8 @@ Value Evaluator::EvalFunction(const Expr& node, FunctionBody body) {
     if (args[i].is_error()) return args[i];
   }
   context_.node_ = &node;
+  if (arena()->block_bytes() > kMaxEvalBytes)
+    return context_.Error("the expression needs more than 512 MiB");
   return body(context_, {args, count});
 }
 

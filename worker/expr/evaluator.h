@@ -20,6 +20,7 @@ namespace millrace::worker {
 inline constexpr size_t kMaxValueBytes = 16 << 20;     // of one string or bytes value
 inline constexpr size_t kMaxListElements = 1'000'000;  // of one list or map made by an expression
 inline constexpr size_t kMaxMacroSteps = 10'000'000;   // bodies run by the macros of one evaluation
+inline constexpr size_t kMaxEvalBytes = 512 << 20;     // of all values of one evaluation
 
 // Compiled RE2 patterns by their text. Bounded: cleared when full. Thread-compatible.
 class RegexCache {

@@ -68,10 +68,13 @@ Value Distinct(EvalContext& context, Args args) {
   if (!args[0].is_list()) return context.NoOverload(args);
   const std::vector<Value> items = Items(context, args[0]);
   std::vector<Value> kept;
-  std::vector<MapEntry> keys;
+  size_t steps = 0;
   for (const Value& item : items) {
-    const bool seen = std::ranges::any_of(
-        kept, [&](const Value& other) { return ValuesEqual(&context.arena(), item, other); });
+    const bool seen = std::ranges::any_of(kept, [&](const Value& other) {
+      ++steps;
+      return ValuesEqual(&context.arena(), item, other);
+    });
+    if (steps > kMaxMacroSteps) return context.Error("distinct() took more than 10,000,000 steps");
     if (!seen) kept.push_back(item);
   }
   return MakeList(&context.arena(), kept);

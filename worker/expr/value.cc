@@ -7,6 +7,7 @@ namespace millrace::worker {
 void ValueArena::Grow(size_t bytes) {
   const size_t size = std::max(bytes, kBlockBytes);
   blocks_.push_back({std::make_unique_for_overwrite<char[]>(size), size});
+  block_bytes_ += size;
   next_ = blocks_.back().bytes.get();
   left_ = size;
 }
@@ -14,6 +15,7 @@ void ValueArena::Grow(size_t bytes) {
 void ValueArena::Reset() {
   if (blocks_.empty()) return;
   blocks_.resize(1);
+  block_bytes_ = blocks_[0].size;
   next_ = blocks_[0].bytes.get();
   left_ = blocks_[0].size;
 }

@@ -63,6 +63,8 @@ class ValueArena {
     return {target, bytes.size()};
   }
   void Reset();
+  // Memory taken so far, whole blocks.
+  size_t block_bytes() const { return block_bytes_; }
 
  private:
   static constexpr size_t kBlockBytes = 32 << 10;
@@ -73,6 +75,7 @@ class ValueArena {
     size_t size = 0;
   };
   std::vector<Block> blocks_;
+  size_t block_bytes_ = 0;
   char* next_ = nullptr;
   size_t left_ = 0;
 };
