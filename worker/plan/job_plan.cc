@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "crds/base/text.h"
 #include "worker/plan/logical.h"
 #include "worker/sink/factory.h"
 #include "worker/source/factory.h"
@@ -229,11 +230,13 @@ void Describe(const api::StreamingJob& job, const LogicalPlan& full, JobPlan* pl
   }
 }
 
+constexpr size_t kMaxShapeBytes = 16 << 10;
+
 // One line per stateful step: what its state belongs to.
 std::string ShapeOf(const LogicalPlan& logical) {
   std::vector<std::string> lines;
   for (const LogicalNode& node : logical.nodes) {
-    if (node.keyed != nullptr && node.keyed->stateful()) lines.push_back(node.id + "\t" + node.keyed->state_shape() + "\n");
+    if (node.keyed != nullptr && node.keyed->stateful()) lines.push_back(node.id + "\t" + Excerpt(node.keyed->state_shape(), kMaxShapeBytes) + "\n");
   }
   std::sort(lines.begin(), lines.end());
   std::string shape;
@@ -267,7 +270,7 @@ Result<JobPlan> BuildPlan(const api::StreamingJob& job, api::Diagnostics* diagno
   for (size_t i = 0; i < pruned.size(); ++i) plan.wanted.push_back(WantedSchema(pruned[i]));
   StageBuilder(job, logical, &plan).Build();
   Describe(job, full, &plan);
-  plan.shape = ShapeOf(full);
+  plan.shape = ShapeOf(logical);  // pruned: joins and top keep the rows as they are read
   return plan;
 }
 

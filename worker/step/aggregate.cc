@@ -211,7 +211,10 @@ class PlanBuilder {
 class AggregateKeyedStep final : public KeyedStep {
  public:
   AggregateKeyedStep(AggregatePlanRef plan, const api::AggregateStep& spec, const StepEnv& env)
-      : plan_(std::move(plan)), description_(Describe(spec)), uses_(Uses(env)) {}
+      : plan_(std::move(plan)),
+        description_(Describe(spec)),
+        shape_(Shape(spec)),
+        uses_(Uses(env)) {}
 
   const SchemaRef& output_schema() const override { return plan_->output_schema; }
   std::unique_ptr<ExchangeWriter> MakeWriter(int) const override {
@@ -231,6 +234,7 @@ class AggregateKeyedStep final : public KeyedStep {
   bool stateful() const override { return plan_->window.shape != WindowShape::kBatch; }
   int units() const override { return plan_->units; }
   std::string description() const override { return description_; }
+  std::string state_shape() const override { return shape_; }
   WatermarkRule output_watermark() const override { return OutputWatermark(plan_->window); }
   bool output_has_event_time() const override {
     return plan_->window.timed() && plan_->window.event_time;
@@ -249,6 +253,13 @@ class AggregateKeyedStep final : public KeyedStep {
     if (!spec.key.empty()) text += " by " + Join(spec.key, ", ");
     if (!spec.latest_by.empty()) text += ", latest by " + Join(spec.latest_by, ", ");
     return text;
+  }
+
+  // Accumulators belong to their aggregate expressions and to the types of what they return.
+  std::string Shape(const api::AggregateStep& spec) const {
+    std::string text = "aggregate(" + description_;
+    for (const auto& [name, value] : spec.values) text += "; " + name + " = " + value;
+    return text + "; " + plan_->output_schema->ToString() + ")";
   }
 
   std::vector<FieldUse> Uses(const StepEnv& env) const {
@@ -275,6 +286,7 @@ class AggregateKeyedStep final : public KeyedStep {
 
   AggregatePlanRef plan_;
   std::string description_;
+  std::string shape_;
   std::vector<FieldUse> uses_;
 };
 

@@ -151,6 +151,9 @@ class TopKeyedStep final : public KeyedStep {
   bool stateful() const override { return plan_->window.shape != WindowShape::kBatch; }
   int units() const override { return plan_->units; }
   std::string description() const override { return description_; }
+  std::string state_shape() const override {
+    return "top(" + description_ + "; " + plan_->wire_schema->ToString() + ")";
+  }
   WatermarkRule output_watermark() const override { return OutputWatermark(plan_->window); }
   bool output_has_event_time() const override {
     return plan_->window.timed() && plan_->window.event_time;
