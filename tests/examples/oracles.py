@@ -96,10 +96,10 @@ def instant(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def raw_events(run, stream):
-    """The rows of a stream of the job, as JSON objects."""
-    sink = "{name: raw, from: %s, console: {rows: 1000000}, format: {json: {}}}" % stream
-    return [json.loads(line) for line in run(["--set", f"spec.sinks=[{sink}]"]).splitlines()]
+def raw_events(run, *streams):
+    """The rows of streams of the job, as one list of JSON objects."""
+    sinks = ", ".join("{name: %s, from: %s, console: {rows: 1000000}, format: {json: {}}}" % (name, name) for name in streams)
+    return [json.loads(line) for line in run(["--set", f"spec.sinks=[{sinks}]"]).splitlines()]
 
 
 def average_prices(auctions, bids):
@@ -134,7 +134,9 @@ def hot_items(bids):
 
 def nexmark(run, tables):
     found = tables(run())
-    auctions, bids = raw_events(run, "auctions"), raw_events(run, "bids")
+    events = raw_events(run, "auctions", "bids")
+    auctions = [event for event in events if "category" in event]
+    bids = [event for event in events if "price" in event]
     prices = {row.split()[0]: row.split() for row in found["averagePrice"][1:]}
     got = {(category, count): float(price) for category, count, price in prices.values()}
     want = average_prices(auctions, bids)
