@@ -1,0 +1,60 @@
+#include "worker/metrics/job_metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <set>
+
+#include "worker/metrics/catalogue.h"
+
+namespace millrace::worker {
+namespace {
+
+using ::testing::HasSubstr;
+
+JobMetrics MakeMetrics(const Clock* clock) {
+  return JobMetrics({"word-count", "default", "0.1.0", std::chrono::seconds(1), {"lines"}, {"out"}, {"lines", "counts.aggregate"}}, clock);
+}
+
+TEST(MetricCatalogueTest, NamesFollowThePrometheusConventions) {
+  const std::regex pattern("^(millrace|process)_[a-z]+(_[a-z]+)*$");
+  std::set<std::string> names;
+  for (const Metric& metric : MetricCatalogue()) {
+    const std::string name = metric.name;
+    EXPECT_TRUE(std::regex_match(name, pattern)) << name;
+    EXPECT_TRUE(names.insert(name).second) << name;
+    EXPECT_EQ(metric.type == MetricType::kCounter, name.ends_with("_total")) << name;
+    EXPECT_FALSE(std::string(metric.help).empty()) << name;
+  }
+}
+
+TEST(JobMetricsTest, ExportsEveryMetricOfTheCatalogueFromTheStart) {
+  const ManualClock clock(TimePoint(std::chrono::seconds(100)));
+  JobMetrics metrics = MakeMetrics(&clock);
+  const std::string text = metrics.Text();
+  for (const Metric& metric : MetricCatalogue()) EXPECT_THAT(text, HasSubstr("# HELP " + std::string(metric.name) + " "));
+  EXPECT_THAT(text, HasSubstr("millrace_input_records_total{job=\"word-count\",namespace=\"default\",source=\"lines\"} 0"));
+}
+
+TEST(JobMetricsTest, CountsCommittedBatches) {
+  const ManualClock clock(TimePoint(std::chrono::seconds(100)));
+  JobMetrics metrics = MakeMetrics(&clock);
+  BatchInfo info;
+  info.plan.batch = 3;
+  info.input_by_source["lines"] = 40;
+  info.output_by_sink["out"] = 7;
+  info.processing_delay = std::chrono::milliseconds(20);
+  info.stages.resize(2);
+  metrics.OnBatchCommitted(info);
+  metrics.OnBatchFailed(4, 1, InvalidError("x"));
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("millrace_batches_total{job=\"word-count\",namespace=\"default\"} 1"));
+  EXPECT_THAT(text, HasSubstr("millrace_batch_failures_total{job=\"word-count\",namespace=\"default\"} 1"));
+  EXPECT_THAT(text, HasSubstr("source=\"lines\"} 40"));
+  EXPECT_THAT(text, HasSubstr("sink=\"out\"} 7"));
+  EXPECT_THAT(text, HasSubstr("millrace_batch_processing_delay_seconds_sum{job=\"word-count\",namespace=\"default\"} 0.02"));
+}
+
+}  // namespace
+}  // namespace millrace::worker
