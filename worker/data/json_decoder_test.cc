@@ -131,6 +131,13 @@ TEST(JsonDecoderTest, ReadsNumbersExactlyB51) {
               {{R"({"d":-0})", R"({"d":-0})"},
                {R"({"d":3})", R"({"d":3})"},
                {R"({"d":1e-400})", R"({"d":0})"},
+               {R"({"d":5.5})", R"({"d":5.5})"},
+               {R"({"d":0.1})", R"({"d":0.1})"},
+               {R"({"d":123456789.012345})", R"({"d":123456789.012345})"},
+               {R"({"d":1.2345678901234567})", R"({"d":1.2345678901234567})"},
+               {R"({"d":-2.50})", R"({"d":-2.5})"},
+               {R"({"d":1.})", "bad: not JSON: malformed number at byte 7"},
+               {R"({"d":01.5})", "bad: not JSON: malformed number at byte 6"},
                {R"({"d":1.7976931348623157e308})", R"({"d":1.7976931348623157e+308})"},
                {R"({"d":1e400})", "bad: field \"d\": 1e400 is out of range for double"},
                {R"({"d":"1"})", "bad: field \"d\": expected double, found string \"1\""}});

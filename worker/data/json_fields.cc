@@ -61,6 +61,7 @@ void JsonFields::Learn(std::string_view name, int field, Cursor* cursor) {
   std::memcpy(&guess.last_mask, mask, 8);
   guess.field = field;
   guesses_.insert(guesses_.begin() + static_cast<ptrdiff_t>(cursor->next_), guess);
+  count_ = guesses_.size();
   ++cursor->next_;
 }
 

@@ -31,9 +31,9 @@ class JsonFields {
   // Requires: `key` points behind the opening quote of a member name, whose closing quote stands
   // before `end`; 64 bytes behind `end` can be read.
   int Find(const char* key, const char* end, Cursor* cursor) {
-    const size_t limit =
-        cursor->next_ + kLookAhead < guesses_.size() ? cursor->next_ + kLookAhead : guesses_.size();
-    for (size_t i = cursor->next_; i < limit; ++i) {
+    const size_t first = cursor->next_;
+    const size_t limit = first + kLookAhead < count_ ? first + kLookAhead : count_;
+    for (size_t i = first; i < limit; ++i) {
       if (!guesses_[i].Matches(key)) continue;
       cursor->next_ = i + 1;
       return guesses_[i].field;
@@ -71,6 +71,7 @@ class JsonFields {
   void Learn(std::string_view name, int field, Cursor* cursor);
 
   std::vector<Guess> guesses_;
+  size_t count_ = 0;  // of guesses_
   size_t learned_ = 0;
   std::unordered_map<std::string, int> fields_;
   int other_;

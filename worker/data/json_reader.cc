@@ -45,10 +45,8 @@ bool JsonReader::ReadMembers(ondemand::object object, JsonNode* node,
   size_t found = 0;
   JsonFields::Cursor cursor;
   for (auto result : object) {
-    ondemand::field field;
-    if (const auto error = std::move(result).get(field); error != simdjson::SUCCESS)
-      return Malformed(error);
-    const char* const key = field.key().raw();
+    if (const auto error = result.error(); error != simdjson::SUCCESS) return Malformed(error);
+    const char* const key = std::move(result).value_unsafe().key().raw();
     const int index = node->fields->Find(key, end_, &cursor);
     if (index == JsonFields::kIgnored) continue;
     if (index == JsonFields::kUnknown) {
@@ -64,7 +62,7 @@ bool JsonReader::ReadMembers(ondemand::object object, JsonNode* node,
       node->seen[member] = number;
       ++found;
     }
-    if (!ReadValue(field.value(), node->parts[member].get(), column))
+    if (!ReadValue(std::move(result).value_unsafe().value(), node->parts[member].get(), column))
       return InMember(node->members[member].name);
   }
   return found == node->members.size() || ReadMissing(node, columns);
@@ -191,7 +189,7 @@ bool JsonReader::ReadTimestamp(std::string_view token, const JsonNode& node, Col
   std::string_view text = token;
   if (string && !StringOf(token, &text)) return false;
   int64_t micros = 0;
-  if (!rfc3339 || !ParsePlainRfc3339(text, &micros)) {
+  if (!ParsePlainTimestamp(timestamps_.kind, text, &micros)) {
     const Result<int64_t> time = ParseTimestampMicros(timestamps_, text);
     if (!time.ok()) return Fail(time.status().message());
     micros = *time;
@@ -234,17 +232,16 @@ bool JsonReader::ReadMap(ondemand::value value, JsonNode* node, Column* column) 
     return Malformed(error);
   Column* const keys = column->children[0].get();
   for (auto result : object) {
-    ondemand::field field;
-    if (const auto error = std::move(result).get(field); error != simdjson::SUCCESS)
-      return Malformed(error);
-    const char* const key = field.key().raw();
+    if (const auto error = result.error(); error != simdjson::SUCCESS) return Malformed(error);
+    const char* const key = std::move(result).value_unsafe().key().raw();
     const char* key_end = key;
     while (key_end < end_ && *key_end != '"') key_end += *key_end == '\\' ? 2 : 1;
     std::string_view name(key, static_cast<size_t>(key_end - key));
     if (name.find('\\') != std::string_view::npos && !UnescapeJson(name, arena_, &name))
       return Fail("malformed escape or lone surrogate in a member name");
     Push(keys, &keys->strings, name);
-    if (!ReadValue(field.value(), node->parts[0].get(), column->children[1].get()))
+    if (!ReadValue(std::move(result).value_unsafe().value(), node->parts[0].get(),
+                   column->children[1].get()))
       return InMember(name);
   }
   KeepLastOfEqualKeys(column);

@@ -65,6 +65,25 @@ bool IsTiny(std::string_view text) {
   return text.starts_with("0.") || text.starts_with("-0.");
 }
 
+// "12.5" with few digits: both parts are doubles exactly, so one division rounds correctly (W.
+// Clinger, 1990).
+bool ParseShortDecimal(std::string_view text, double* value) {
+  constexpr double kPowers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  const size_t dot = text.find('.');
+  if (dot == std::string_view::npos || text.size() > kExactDigits + 1 || dot + 1 == text.size() ||
+      !IsWhole(text.substr(0, dot))) {
+    return false;
+  }
+  uint64_t digits = ValueOfDigits(text.substr(0, dot));
+  for (const char c : text.substr(dot + 1)) {
+    if (!IsDigit(c)) return false;
+    digits = digits * 10 + static_cast<uint64_t>(c - '0');
+  }
+  *value = static_cast<double>(digits) / kPowers[text.size() - dot - 1];
+  return true;
+}
+
 int HexValue(char c) {
   if (IsDigit(c)) return c - '0';
   const char lower = static_cast<char>(c | 0x20);
@@ -167,6 +186,7 @@ NumberOutcome ParseJsonDouble(std::string_view text, double* value) {
     *value = static_cast<double>(ValueOfDigits(text));
     return NumberOutcome::kOk;
   }
+  if (ParseShortDecimal(text, value)) return NumberOutcome::kOk;
   return IsJsonNumber(text) ? ParseDouble(text, value) : NumberOutcome::kNotThis;
 }
 

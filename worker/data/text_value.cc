@@ -73,7 +73,7 @@ bool AppendBool(std::string_view text, Column* column, std::string* problem) {
 bool AppendTime(std::string_view text, const api::TimestampFormat& timestamps, Column* column,
                 std::string* problem) {
   int64_t micros = 0;
-  if (timestamps.kind != api::TimestampKind::kRfc3339 || !ParsePlainRfc3339(text, &micros)) {
+  if (!ParsePlainTimestamp(timestamps.kind, text, &micros)) {
     const Result<int64_t> time = ParseTimestampMicros(timestamps, text);
     if (!time.ok()) {
       *problem = time.status().message();

@@ -65,6 +65,20 @@ bool ParseUnits(std::string_view text, int unit_digits, int64_t* micros) {
   return true;
 }
 
+// Whether `text` starts as a date and a time of day do, with a zone or a fraction behind. Only such
+// texts are handed on to ParseRfc3339: what it is given is data from outside, and a text that fails
+// before its fraction must not reach the fraction.
+bool HasRfc3339Shape(std::string_view text) {
+  constexpr std::string_view kShape = "0000-00-00T00:00:00";
+  if (text.size() <= kShape.size()) return false;
+  for (size_t i = 0; i < kShape.size(); ++i) {
+    const char c = text[i];
+    const bool separator = c == kShape[i] || (kShape[i] == 'T' && (c == 't' || c == ' '));
+    if (kShape[i] == '0' ? c < '0' || c > '9' : !separator) return false;
+  }
+  return true;
+}
+
 struct UnixForm {
   int digits;
   std::string_view unit;
@@ -172,11 +186,31 @@ inline bool ParsePlainRfc3339(std::string_view text, int64_t* micros) {
   return true;
 }
 
+bool ParsePlainTimestamp(api::TimestampKind kind, std::string_view text, int64_t* micros) {
+  constexpr size_t kMaxDigits = 15;
+  if (kind == api::TimestampKind::kRfc3339) return ParsePlainRfc3339(text, micros);
+  if (kind == api::TimestampKind::kStrptime || text.empty() || text.size() > kMaxDigits)
+    return false;
+  int64_t value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return false;
+    value = value * 10 + (c - '0');
+  }
+  const int64_t unit = kScales[FormOf(kind).digits];
+  if (value > kMaxTimestampMicros / unit) return false;
+  *micros = value * unit;
+  return true;
+}
+
 Result<int64_t> ParseTimestampMicros(const api::TimestampFormat& format, std::string_view text) {
   switch (format.kind) {
     case api::TimestampKind::kRfc3339: {
       int64_t micros = 0;
       if (ParsePlainRfc3339(text, &micros)) return micros;
+      if (!HasRfc3339Shape(text)) {
+        return InvalidError("\"" + Excerpt(text) +
+                            "\" is not an RFC 3339 time; use for example 2024-06-01T00:00:00Z");
+      }
       ASSIGN_OR_RETURN(const TimePoint time, ParseRfc3339(text));
       return time.time_since_epoch().count();
     }

@@ -70,6 +70,16 @@ TEST(TimestampTest, RefusesWhatIsNoTimeB54) {
       "\"2023-02-29T00:00:00Z\" is not an RFC 3339 time; use for example 2024-06-01T00:00:00Z");
 }
 
+// Texts that fail before a fraction and go on like one: found by decode_fuzz, where they never
+// ended.
+TEST(TimestampTest, EndsOnFractionsWithoutATime) {
+  for (const char* text :
+       {".1", ",5", "2024.5", "2024-06.1", "x.123456789012345678901Z", "2024-06-01T12:34.5",
+        "2024-06-01T12:3.50000000Z", "2024-06-01T12:34:5.1234Z"}) {
+    EXPECT_EQ(ParseTimestampMicros({}, text).status().code(), StatusCode::kInvalid) << text;
+  }
+}
+
 TEST(TimestampTest, NamesTheUnitThatIsMeantB54) {
   const TimestampFormat seconds{TimestampKind::kUnixSeconds, ""};
   EXPECT_EQ(
