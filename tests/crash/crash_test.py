@@ -8,14 +8,16 @@ The seed is printed; the same seed gives the same input and the same plan of kil
 """
 
 import argparse
+import os
 import random
+import re
 import sys
 import time
 
 import harness
 from harness import Failure, Verdict, Workplace
 from jobs import JOBS
-from rewrite_job import check_rewrite
+from rewrite_job import REWRITE_STEP, check_rewrite
 
 # Every step of a batch's life that has a name, and how often it is passed before the kill. Steps of one sink are passed once
 # for every sink (and file) of a batch.
@@ -32,6 +34,19 @@ STEPS = {
     "file_sink.before_committed": 8,
     "run.committed": 6,
 }
+
+
+def check_steps(sources):
+    """Every step that has a name in the sources is one that this test kills at."""
+    named = set()
+    for base, _, names in os.walk(sources):
+        for name in names:
+            if name.endswith(".cc") and not name.endswith("_test.cc"):
+                with open(os.path.join(base, name), encoding="utf-8") as text:
+                    named.update(re.findall(r'Failpoint\("([^"]+)"\)', text.read()))
+    tested = STEPS.keys() | {REWRITE_STEP}
+    if named != tested:
+        raise Failure(f"steps in {sources} and here differ: {sorted(named ^ tested)}")
 
 
 class Crashes:
@@ -118,6 +133,8 @@ def report(name, verdict, crashes):
 
 def run_all(options, jobs, crashes):
     total = Verdict()
+    if options.sources:
+        check_steps(options.sources)
     if options.steps:
         for make_job in jobs:
             for step, count in STEPS.items():
@@ -125,7 +142,7 @@ def run_all(options, jobs, crashes):
                 report(f"{make_job.name} at {step}", verdict, crashes)
                 total.add(verdict)
         verdict = check_rewrite(options.millrace, crashes)
-        report("rewrite at rewrite.before_rename", verdict, crashes)
+        report(f"rewrite at {REWRITE_STEP}", verdict, crashes)
         total.add(verdict)
     for index, make_job in enumerate(jobs if options.kills else []):
         kills = options.kills * (index + 1) // len(jobs) - options.kills * index // len(jobs)
@@ -141,6 +158,7 @@ def main():
     parser.add_argument("--steps", action="store_true")
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("--sources", help="folder of the sources, to check that no named step is left out")
     parser.add_argument("--job", choices=[job.name for job in JOBS])
     options = parser.parse_args()
     jobs = [job for job in JOBS if options.job in (None, job.name)]

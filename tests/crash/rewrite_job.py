@@ -5,6 +5,7 @@ import os
 import harness
 from harness import Failure, Verdict
 
+REWRITE_STEP = "rewrite.before_rename"
 KEYS = 3000
 ROUNDS = 24
 
@@ -38,7 +39,7 @@ def check_rewrite(millrace, crashes):
         with open(job_file, "w", encoding="utf-8") as out:
             out.write(JOB.replace("ROOT", root))
         arguments = ["run", job_file, "--state", os.path.join(root, "state"), "--quiet"]
-        if not harness.run(millrace, arguments, "rewrite.before_rename"):
+        if not harness.run(millrace, arguments, REWRITE_STEP):
             raise Failure("the state log was never rewritten")
         crashes.kills += 1
         harness.run(millrace, arguments)

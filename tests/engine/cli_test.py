@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""The `millrace` command from outside: what it says and which exit code it gives when something is wrong.
+
+cli_test.py --millrace PATH
+"""
+
+import argparse
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from contextlib import contextmanager
+
+MILLRACE = ""
+SEE_HELP = "See millrace --help.\n"
+
+JOB = """apiVersion: streaming.millrace.io/v1alpha1
+kind: StreamingJob
+metadata: {name: lines}
+spec:
+  batchInterval: 50ms
+  sources: [{name: lines, generator: {fields: {v: seq}, rate: 200%s}}]
+  sinks: [{name: out, from: lines, console: {}}]
+"""
+LOCALE_JOB = """apiVersion: streaming.millrace.io/v1alpha1
+kind: StreamingJob
+metadata: {name: locale}
+spec:
+  batchInterval: 50ms
+  sources: [{name: lines, generator: {fields: {v: seq}, rate: 1000, count: 10}}]
+  streams:
+    - name: texts
+      from: lines
+      steps:
+        - map:
+            half: double(v) / 2.0
+            parsed: double("1.5") + double(v)
+            upper: '("i" + string(v)).upperAscii()'
+            at: fromUnixMillis(v * 86400000 * 45)
+            day: formatTimestamp(fromUnixMillis(v * 86400000 * 45), "%A %d %B %Y %H:%M")
+  sinks: [{name: out, from: texts, file: {path: ROOT/out}, format: {json: {}}}]
+"""
+
+
+class CliTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="millrace-cli-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.job = self.write("job.yaml", JOB % ", count: 20")
+        self.endless = self.write("endless.yaml", JOB % "")
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+        return path
+
+    def run_cli(self, *arguments, env=None, **more):
+        return subprocess.run([MILLRACE, *arguments], cwd=self.folder, env={**os.environ, **(env or {})}, capture_output=True, text=True,
+                              timeout=60, check=False, **more)
+
+    def start(self, *arguments, **more):
+        process = subprocess.Popen([MILLRACE, *arguments], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **more)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+
+class UsageTest(CliTest):
+    """B67: wrong flags and arguments, exit code 2."""
+
+    CASES = [
+        (["run", "job.yaml", "--threds=2"], "millrace: The following argument was not expected: --threds=2. Did you mean --threads?\n" + SEE_HELP),
+        (["rnu"], "millrace: The following argument was not expected: rnu. Did you mean run?\n" + SEE_HELP),
+        (["run", "job.yaml", "--threads"], "millrace: --threads: 1 required N:INT in [1 - 1024] missing\n" + SEE_HELP),
+        (["run", "job.yaml", "--threads=abc"], "millrace: --threads: Value abc not in range 1 to 1024\n" + SEE_HELP),
+        (["run", "job.yaml", "--threads", "0"], "millrace: --threads: Value 0 not in range 1 to 1024\n" + SEE_HELP),
+        (["run", "job.yaml", "--threads", "1", "--threads", "2"], "millrace: --threads: At Most 1 required but received 2\n" + SEE_HELP),
+        (["run", "job.yaml", "--batches", "-1"], "millrace: --batches: Value -1 not in range 1 to 1000000000000\n" + SEE_HELP),
+        (["run", "job.yaml", "--sink", "file"], "millrace: --sink: file not in {console,none}\n" + SEE_HELP),
+        (["run", "job.yaml", "more"], "millrace: The following argument was not expected: more\n" + SEE_HELP),
+        (["run"], "millrace: JOB is required\n" + SEE_HELP),
+        (["run", "job.yaml", "--until-idle", "5"],
+         '--until-idle: "5" is not a duration: a unit is missing; write 5s for seconds or 5ms for milliseconds\n'),
+        (["run", "job.yaml", "--set", "workers"], "--set workers: expected path=value, for example --set spec.batchInterval=200ms\n"),
+        (["run", "job.yaml", "--metrics-address", "127.0.0.1:99999"],
+         "millrace: --metrics-address 127.0.0.1:99999: expected HOST:PORT, for example 127.0.0.1:9090\n"),
+    ]
+
+    def test_says_what_is_wrong_with_the_arguments(self):
+        for arguments, message in self.CASES:
+            with self.subTest(arguments=arguments):
+                result = self.run_cli(*arguments)
+                self.assertEqual((result.stderr, result.stdout, result.returncode), (message, "", 2))
+
+
+class JobFileTest(CliTest):
+    """B68: job files that are none, exit code 2 and bounded memory."""
+
+    def test_says_what_is_wrong_with_the_file(self):
+        os.mkdir(os.path.join(self.folder, "folder"))
+        self.write("empty.yaml", "")
+        with open(os.path.join(self.folder, "binary.yaml"), "wb") as out:
+            out.write(bytes(range(256)))
+        with open(os.path.join(self.folder, "huge.yaml"), "wb") as out:
+            out.truncate(1 << 30)
+        cases = [
+            ("missing.yaml", "job file missing.yaml: No such file or directory\n"),
+            ("folder", "job file folder is a directory; name a YAML or JSON file in it\n"),
+            ("empty.yaml", "empty.yaml: no job found: the text is empty\n"),
+            ("binary.yaml", "job file binary.yaml is binary, not YAML or JSON\n"),
+            ("huge.yaml", "job file huge.yaml has 1073741824 bytes; the limit is 1 MiB\n"),
+            ("/dev/null", "job file /dev/null is not a regular file\n"),
+        ]
+        for name, message in cases:
+            for command in ("run", "check", "explain"):
+                with self.subTest(name=name, command=command):
+                    result = self.run_cli(command, name)
+                    self.assertEqual((result.stderr, result.stdout, result.returncode), (message, "", 2))
+
+    def test_says_that_a_file_is_unreadable(self):
+        os.chmod(self.folder, 0o755)
+        os.chmod(self.job, 0)
+        as_nobody = {"user": 65534} if os.getuid() == 0 else {}  # root reads everything
+        try:
+            result = self.run_cli("run", self.job, **as_nobody)
+        except PermissionError:
+            self.skipTest("nobody may not run the binary where it is")
+        self.assertEqual((result.stderr, result.returncode), (f"open {self.job}: Permission denied\n", 2))
+
+
+class OutputTest(CliTest):
+    """B74: standard output that is closed, full or no terminal."""
+
+    def test_ends_when_its_reader_goes_away(self):
+        process = subprocess.Popen([MILLRACE, "run", self.endless, "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read().decode()
+        process.stderr.close()
+        self.assertEqual((process.wait(20), errors), (1, 'millrace: sink "out": standard output is closed: its reader went away\n'))
+
+    def test_writes_no_escape_codes_without_a_terminal(self):
+        for env in ({}, {"NO_COLOR": "1"}, {"TERM": "dumb"}, {"COLUMNS": "20"}):
+            with self.subTest(env=env):
+                result = self.run_cli("run", self.job, env=env)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertNotIn("\x1b", result.stdout + result.stderr)
+                self.assertEqual(re.findall(r"^ *(\d+)$", result.stdout, re.M), [str(n) for n in range(20)])
+
+
+class SignalTest(CliTest):
+    """B75: Ctrl-C once finishes the batch, twice ends at once."""
+
+    def started(self, *more):
+        process = self.start("run", self.endless, "--quiet", "--sink", "none", *more)
+        time.sleep(0.5)
+        self.assertIsNone(process.poll())
+        return process
+
+    def test_finishes_the_batch_and_exits_well(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(signal=number.name):
+                process = self.started()
+                begin = time.monotonic()
+                process.send_signal(number)
+                self.assertEqual(process.wait(20), 0)
+                self.assertLess(time.monotonic() - begin, 3)  # under a second on an idle machine
+                self.assertEqual(process.stderr.read(), "")
+
+    def test_ends_at_once_when_asked_twice(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # a receiver that takes requests and never answers
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+            slow = self.write("slow.yaml", (JOB % "").replace("console: {}", f"http: {{url: '{url}', timeout: 30s}}, format: {{json: {{}}}}"))
+            process = self.start("run", slow, "--quiet")
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            self.assertIsNone(process.poll(), "the batch in work is finished first")
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(3), 130)
+
+
+class MetricsTest(CliTest):
+    """B72 and B76: the status port, used and misused."""
+
+    @contextmanager
+    def serving(self):
+        process = self.start("run", self.endless, "--sink", "none", "--quiet", "--metrics-address", "127.0.0.1:0")
+        line = process.stderr.readline()
+        port = int(re.search(r"port=(\d+)", line).group(1))
+        yield process, port
+        self.assertEqual(self.fetch(port, "GET", "/metrics")[0], 200, "the engine was affected")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(20), 0)
+
+    @staticmethod
+    def fetch(port, method, path, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        try:
+            connection.request(method, path, headers=headers or {})
+            reply = connection.getresponse()
+            return reply.status, reply.read().decode()
+        finally:
+            connection.close()
+
+    def test_names_a_port_that_is_taken(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            result = self.run_cli("run", self.job, "--quiet", "--metrics-address", address)
+        self.assertEqual((result.stderr, result.returncode), (f"millrace: listen on {address}: the port is in use by another process\n", 1))
+
+    def test_serves_metrics_status_and_health(self):
+        with self.serving() as (_, port):
+            self.assertIn("# HELP", self.fetch(port, "GET", "/metrics")[1])
+            self.assertIn('"job":"lines"', self.fetch(port, "GET", "/status")[1])
+            self.assertEqual(self.fetch(port, "GET", "/healthz"), (200, "ok\n"))
+
+    def test_refuses_what_it_does_not_serve(self):
+        with self.serving() as (_, port):
+            self.assertEqual(self.fetch(port, "GET", "/../../etc/passwd"), (404, '{"error":"no such path"}\n'))
+            self.assertEqual(self.fetch(port, "GET", "/%2e%2e/%2e%2e/etc/passwd")[0], 404)
+            self.assertEqual(self.fetch(port, "POST", "/metrics"), (405, '{"error":"use GET"}\n'))
+
+    def test_closes_on_a_header_of_a_megabyte(self):
+        with self.serving() as (_, port):
+            try:
+                status = self.fetch(port, "GET", "/metrics", {"X-Long": "x" * (1 << 20)})[0]
+                self.assertIn(status // 100, (4,))
+            except (OSError, http.client.HTTPException):
+                pass  # closed: as good
+
+    def test_serves_others_beside_slow_and_idle_connections(self):
+        with self.serving() as (process, port):
+            idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+            slow = socket.create_connection(("127.0.0.1", port))
+            slow.sendall(b"GET /metrics HT")
+            self.assertIsNone(process.poll())
+            for connection in idle:
+                connection.close()
+            self.assertEqual(self.fetch(port, "GET", "/readyz")[0], 200)
+            slow.close()
+
+
+class LocaleTest(CliTest):
+    """B80: language and time zone of the machine change no result."""
+
+    def output(self, env):
+        with tempfile.TemporaryDirectory() as root:
+            job = self.write("locale.yaml", LOCALE_JOB.replace("ROOT", root))
+            result = self.run_cli("run", job, "--quiet", env=env)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            rows = []
+            for name in sorted(os.listdir(os.path.join(root, "out"))):
+                if not name.startswith("_"):
+                    with open(os.path.join(root, "out", name), encoding="utf-8") as text:
+                        rows += text.readlines()
+            return sorted(rows)
+
+    def test_gives_the_same_rows_everywhere(self):
+        expected = self.output({"LC_ALL": "C", "TZ": "UTC"})
+        self.assertEqual(len(expected), 10)
+        for env in ({"LC_ALL": "de_DE.UTF-8"}, {"LC_ALL": "tr_TR.UTF-8"}, {"LC_ALL": "no_such"}, {"TZ": "Asia/Kolkata"}, {"TZ": "America/St_Johns"},
+                    {"TZ": "No/Such"}, {"TZDIR": "/nonexistent", "TZ": "Europe/Berlin"}):
+            with self.subTest(env=env):
+                self.assertEqual(self.output(env), expected)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--millrace", required=True)
+    options, rest = parser.parse_known_args()
+    MILLRACE = os.path.abspath(options.millrace)
+    unittest.main(argv=sys.argv[:1] + rest)
