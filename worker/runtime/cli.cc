@@ -27,6 +27,8 @@ constexpr const char* kExamples = R"(Examples:
 Exit codes: 0 ok, 1 failed while running, 2 wrong flag or job file, 3 fenced,
             4 not found, 5 timeout, 130 second Ctrl-C)";
 
+constexpr int64_t kMaxBatches = 1'000'000'000'000;
+
 struct Arguments {
   RunOptions run;
   JobFileRequest file;
@@ -51,7 +53,7 @@ CLI::App* AddRun(CLI::App* app, Arguments* arguments) {
   run->add_option("--state", arguments->run.state, "Where state and offsets live; overrides spec.state")->type_name("memory|DIR");
   run->add_option("--secrets", arguments->run.secrets_directory, "Folder with <secretName>/<key> files")->type_name("DIR");
   run->add_option("--until-idle", arguments->until_idle, "Stop when nothing arrived for so long")->type_name("DURATION");
-  run->add_option("--batches", arguments->run.batches, "Stop after N batches")->check(CLI::PositiveNumber)->type_name("N");
+  run->add_option("--batches", arguments->run.batches, "Stop after N batches")->check(CLI::Range(int64_t{1}, kMaxBatches))->type_name("N");
   run->add_option("--threads", arguments->run.threads, "Threads that run tasks (default: one per core)")
       ->check(CLI::Range(1, 1024))->type_name("N");
   run->add_option("--metrics-address", arguments->run.metrics_address, "Serve /metrics /status /healthz /readyz here")->type_name("HOST:PORT");
@@ -103,7 +105,7 @@ std::string Suggestion(const CLI::App& app, const std::vector<std::string>& argu
     if (std::find(names.begin(), names.end(), argument) != names.end()) continue;
     const std::string flag = argument.substr(0, argument.find('='));
     if (const std::optional<std::string> near = ClosestName(flag, names); near && *near != flag) {
-      return " Did you mean " + *near + "?";
+      return ". Did you mean " + *near + "?";
     }
   }
   return "";

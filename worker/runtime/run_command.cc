@@ -57,7 +57,7 @@ JobMetricsOptions MetricsOptions(const api::StreamingJob& job, const JobPlan& pl
   return options;
 }
 
-Result<std::unique_ptr<HttpServer>> ServeStatus(const std::string& address, JobMetrics* metrics, const StatusBoard& board) {
+Result<HttpServerOptions> ParseAddress(const std::string& address) {
   HttpServerOptions options;
   const size_t colon = address.rfind(':');
   const std::string port = colon == std::string::npos ? address : address.substr(colon + 1);
@@ -66,6 +66,10 @@ Result<std::unique_ptr<HttpServer>> ServeStatus(const std::string& address, JobM
     return InvalidError("--metrics-address " + address + ": expected HOST:PORT, for example 127.0.0.1:9090");
   }
   if (colon != std::string::npos && colon > 0) options.host = address.substr(0, colon);
+  return options;
+}
+
+Result<std::unique_ptr<HttpServer>> ServeStatus(const HttpServerOptions& options, JobMetrics* metrics, const StatusBoard& board) {
   const auto plain = [](bool good, const char* word) {
     HttpServerReply reply;
     reply.status = good ? 200 : 503;
@@ -97,7 +101,8 @@ Status RunJob(JobFile file, const RunOptions& options, const SignalStop& signals
   StatusBoard board(job.metadata.name, job.spec.batch_interval, job.spec.health_check.stalled_after, &clock);
   std::unique_ptr<HttpServer> server;
   if (!options.metrics_address.empty()) {
-    ASSIGN_OR_RETURN(server, ServeStatus(options.metrics_address, &metrics, board));
+    ASSIGN_OR_RETURN(const HttpServerOptions address, ParseAddress(options.metrics_address));
+    ASSIGN_OR_RETURN(server, ServeStatus(address, &metrics, board));
     Log(LogLevel::kInfo, "serving metrics and status", {{"port", std::to_string(server->port())}});
   }
   const auto screen = std::make_shared<Screen>(Screen::Detect());
@@ -117,6 +122,10 @@ Status RunJob(JobFile file, const RunOptions& options, const SignalStop& signals
 }  // namespace
 
 int RunCommand(const RunOptions& options) {
+  if (const auto address = ParseAddress(options.metrics_address); !options.metrics_address.empty() && !address.ok()) {
+    std::fprintf(stderr, "millrace: %s\n", address.status().message().c_str());
+    return kExitUsage;
+  }
   const SignalStop signals;
   JobFile file;
   JobFileError error;
