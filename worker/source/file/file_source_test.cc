@@ -140,7 +140,7 @@ TEST(FileSourceTest, FinishesAFileBeforeTheNextOfItsLane) {
     const std::string name = std::to_string(100 + file);
     std::string text;
     for (int i = 0; i < 60; ++i)
-      text += name + "." + std::to_string(100 + i) + (i % 2 == 0 ? " and more\n" : "\n");
+      text += name + "." + std::to_string(100 + i) + (i % 3 == 0 ? " and more\n" : "\n");
     folder.Write(name, text);
     folder.SetModified(name, 1000 + file);
   }
