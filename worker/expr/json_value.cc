@@ -1,7 +1,7 @@
 #include "worker/expr/json_value.h"
 
 #include <charconv>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "crds/base/text.h"
 #include "worker/expr/json_scanner.h"
@@ -104,19 +104,24 @@ std::span<const Value> JsonElements(ValueArena* arena, std::string_view array) {
 std::vector<MapEntry> JsonMembers(ValueArena* arena, std::string_view object) {
   JsonScanner scanner(object.substr(1, object.size() - 2));
   std::vector<MapEntry> members;
-  std::unordered_set<std::string_view> seen;
+  std::unordered_map<std::string_view, size_t> places;
   while (!scanner.AtEnd()) {
     const Value key = FromValid(arena, scanner.Value());
     scanner.Skip(':');
     const Value value = FromValid(arena, scanner.Value());
     scanner.Skip(',');
-    if (seen.insert(key.text()).second) members.push_back({key, value});
+    const auto [place, is_new] = places.try_emplace(key.text(), members.size());
+    if (is_new)
+      members.push_back({key, value});
+    else
+      members[place->second].value = value;
   }
   return members;
 }
 
 bool JsonFind(ValueArena* arena, std::string_view object, std::string_view key, Value* found) {
   JsonScanner scanner(object.substr(1, object.size() - 2));
+  std::string_view last;
   while (!scanner.AtEnd()) {
     const std::string_view quoted = scanner.Value();
     scanner.Skip(':');
@@ -125,11 +130,12 @@ bool JsonFind(ValueArena* arena, std::string_view object, std::string_view key, 
     const std::string_view name = quoted.substr(1, quoted.size() - 2);
     if (name == key ||
         (name.find('\\') != std::string_view::npos && ResolveString(arena, name) == key)) {
-      *found = FromValid(arena, value);
-      return true;
+      last = value;
     }
   }
-  return false;
+  if (last.data() == nullptr) return false;
+  *found = FromValid(arena, last);
+  return true;
 }
 
 }  // namespace millrace::worker

@@ -19,7 +19,7 @@ Value JsonValue(ValueArena* arena, std::string_view text);
 
 // The functions below require text that JsonValue accepted.
 std::span<const Value> JsonElements(ValueArena* arena, std::string_view array);
-// Members of an object; of repeated keys the first counts.
+// Members of an object; of repeated keys the last counts, as in every decoder.
 std::vector<MapEntry> JsonMembers(ValueArena* arena, std::string_view object);
 bool JsonFind(ValueArena* arena, std::string_view object, std::string_view key, Value* found);
 
