@@ -45,7 +45,7 @@ int64_t ParseFractionMicros(Scanner* scanner) {
   int64_t micros = 0;
   int64_t scale = 100'000;
   bool any = false;
-  while (scanner->Peek() >= '0' && scanner->Peek() <= '9') {
+  while (scanner->ok() && scanner->Peek() >= '0' && scanner->Peek() <= '9') {
     micros += scale * scanner->Digits(1);
     scale /= 10;
     any = true;
