@@ -99,11 +99,61 @@ TEST(DirectoryCoordinatorTest, CutsATornTail) {
     ASSERT_TRUE(job.Open().ok());
     CommitOne(job, 1, "one");
   }
-  std::ofstream(folder.path() + "/log-1", std::ios::app | std::ios::binary) << "\x40\x00\x00\x00 torn";
+  const std::string path = folder.path() + "/log-1";
+  const auto whole = std::filesystem::file_size(path);
+  {
+    DirectoryCoordinator job(folder.path());
+    ASSERT_TRUE(job.Open().ok());
+    CommitOne(job, 2, std::string(100, 'x'));
+  }
+  const auto longer = std::filesystem::file_size(path);
+  for (auto size = longer - 1; size > whole + 60; size -= 7) {
+    const TemporaryFolder copy;
+    std::filesystem::copy_file(path, copy.path() + "/log-1");
+    std::filesystem::resize_file(copy.path() + "/log-1", size);
+    DirectoryCoordinator job(copy.path());
+    const Result<JobRecord> record = job.Open();
+    ASSERT_TRUE(record.ok()) << record.status() << " cut to " << size;
+    EXPECT_EQ(record->commit.batch, 1);
+  }
+}
+
+TEST(DirectoryCoordinatorTest, CutsZerosThatAPowerLossLeft) {
+  const TemporaryFolder folder;
+  {
+    DirectoryCoordinator job(folder.path());
+    ASSERT_TRUE(job.Open().ok());
+    CommitOne(job, 1, "one");
+  }
+  std::ofstream(folder.path() + "/log-1", std::ios::app | std::ios::binary) << std::string(4096, '\0');
   DirectoryCoordinator job(folder.path());
   const Result<JobRecord> record = job.Open();
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_EQ(record->commit.batch, 1);
+}
+
+TEST(DirectoryCoordinatorTest, NeverTakesADamagedLengthForATornTail) {
+  const TemporaryFolder folder;
+  {
+    DirectoryCoordinator job(folder.path());
+    ASSERT_TRUE(job.Open().ok());
+    CommitOne(job, 1, "one");
+    CommitOne(job, 2, "two");
+  }
+  const std::string path = folder.path() + "/log-1";
+  const auto size = std::filesystem::file_size(path);
+  for (uintmax_t at = 0; at + 40 < size; ++at) {
+    const TemporaryFolder copy;
+    std::filesystem::copy_file(path, copy.path() + "/log-1");
+    std::fstream file(copy.path() + "/log-1", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(at));
+    const char byte = static_cast<char>(file.get() ^ 0x41);
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(byte);
+    file.close();
+    DirectoryCoordinator job(copy.path());
+    EXPECT_FALSE(job.Open().ok()) << "byte " << at << " of " << size;
+  }
 }
 
 TEST(DirectoryCoordinatorTest, StopsAtDamageInTheMiddle) {

@@ -16,7 +16,8 @@ namespace millrace::worker {
 namespace {
 
 constexpr std::string_view kMagic = "MRLOG001";
-constexpr size_t kHeaderBytes = 4 + 1 + 8;
+constexpr size_t kHeadBytes = 4 + 1;  // what `head` covers
+constexpr size_t kHeaderBytes = kHeadBytes + 4 + 8;
 constexpr size_t kBufferBytes = 1 << 20;
 constexpr size_t kSegmentLimitBytes = size_t{1} << 40;
 
@@ -24,9 +25,14 @@ uint64_t Check(uint8_t kind, std::string_view payload) {
   return XXH3_64bits_withSeed(payload.data(), payload.size(), kind);
 }
 
+uint32_t HeadCheck(std::string_view head) {
+  return static_cast<uint32_t>(XXH3_64bits(head.data(), kHeadBytes));
+}
+
 struct Header {
   uint32_t length;
   uint8_t kind;
+  uint32_t head;
   uint64_t check;
 };
 
@@ -35,22 +41,34 @@ Header ReadHeader(std::string_view bytes) {
   Header header{};
   header.length = in.U32();
   header.kind = in.U8();
+  header.head = in.U32();
   header.check = in.U64();
   return header;
 }
+
+Status Damaged(const std::string& path, uint64_t position) {
+  return InternalError("StateLost: " + path + " is damaged at byte " + std::to_string(position) +
+                       "; restore the state directory from a copy");
+}
+
+// A file that grew before its data reached the disk ends in zeros.
+bool OnlyZeros(std::string_view bytes) { return bytes.find_first_not_of('\0') == std::string_view::npos; }
 
 // Visits whole records and returns where the good part ends.
 Result<uint64_t> Scan(std::string_view bytes, const std::string& path, const Segment::Visitor& visit) {
   uint64_t position = kMagic.size();
   while (bytes.size() - position >= kHeaderBytes) {
     const Header header = ReadHeader(bytes.substr(position, kHeaderBytes));
+    if (HeadCheck(bytes.substr(position)) != header.head) {
+      if (OnlyZeros(bytes.substr(position))) break;
+      return Damaged(path, position);
+    }
     const uint64_t begin = position + kHeaderBytes;
     if (header.length > bytes.size() - begin) break;  // the tail was never written whole
     const std::string_view payload = bytes.substr(begin, header.length);
     if (Check(header.kind, payload) != header.check) {
       if (begin + header.length == bytes.size()) break;
-      return InternalError("StateLost: " + path + " is damaged at byte " + std::to_string(position) +
-                           " with records behind it; restore the state directory from a copy");
+      return Damaged(path, position);
     }
     RETURN_IF_ERROR(visit({header.kind, begin, payload}));
     position = begin + header.length;
@@ -89,9 +107,11 @@ Result<uint64_t> Segment::Append(uint8_t kind, std::string_view payload) {
   if (payload.size() > std::numeric_limits<uint32_t>::max()) {
     return InternalError("record of " + std::to_string(payload.size()) + " bytes is too large for " + path_);
   }
+  const size_t head = buffer_.size();
   WireWriter out(&buffer_);
   out.U32(static_cast<uint32_t>(payload.size()));
   out.U8(kind);
+  out.U32(HeadCheck(std::string_view(buffer_).substr(head)));
   out.U64(Check(kind, payload));
   const uint64_t offset = size();
   buffer_.append(payload);

@@ -11,8 +11,9 @@
 namespace millrace::worker {
 
 // One append-only file of framed, checksummed records: the embedded log (protocol section 14).
-// File, version 1:  "MRLOG001" { length:u32 kind:u8 check:u64 payload[length] }*, little-endian;
-// check = XXH3-64 of payload with kind as seed.
+// File, version 1:  "MRLOG001" { length:u32 kind:u8 head:u32 check:u64 payload[length] }*, little-endian;
+// head = low half of XXH3-64 of length and kind, so that a damaged length is told from a torn write; check = XXH3-64 of
+// payload with kind as seed.
 // Appends are buffered and reach the file by Flush or Sync. Loop thread only.
 class Segment {
  public:
