@@ -13,7 +13,7 @@ int PrintErrors(const JobFileError& error) {
 }
 
 void PrintWarnings(const JobFile& file) {
-  for (const std::string& line : file.warnings) std::fprintf(stderr, "warning: %s\n", line.c_str());
+  for (const std::string& line : file.warnings) std::fprintf(stderr, "%s\n", line.c_str());
 }
 
 std::string SchemasAsJson(const JobPlan& plan) {

@@ -29,6 +29,8 @@ Exit codes: 0 ok, 1 failed while running, 2 wrong flag or job file, 3 fenced,
 
 constexpr int64_t kMaxBatches = 1'000'000'000'000;
 
+constexpr int64_t kMaxBatches = 1'000'000'000;
+
 struct Arguments {
   RunOptions run;
   JobFileRequest file;
@@ -36,6 +38,7 @@ struct Arguments {
   std::string until_idle;
   std::string explain_format = "tree";
   std::string shell;
+  std::string topic;
   bool json = false;
 };
 
@@ -121,6 +124,19 @@ int ReportUsage(CLI::App& app, const CLI::ParseError& error, int argc, char** ar
   return kExitUsage;
 }
 
+int Help(const CLI::App& app, const std::string& topic) {
+  const CLI::App* command = topic.empty() ? &app : nullptr;
+  for (const CLI::App* candidate : app.get_subcommands({})) {
+    if (candidate->get_name() == topic) command = candidate;
+  }
+  if (command == nullptr) {
+    std::fprintf(stderr, "millrace: no command \"%s\"\nSee millrace --help.\n", topic.c_str());
+    return kExitUsage;
+  }
+  std::fputs(command->help().c_str(), stdout);
+  return kExitOk;
+}
+
 int Dispatch(CLI::App& app, Arguments& arguments) {
   if (!ReadOverrides(arguments, &arguments.file.overrides)) return kExitUsage;
   if (app.got_subcommand("run")) return DoRun(arguments);
@@ -135,8 +151,7 @@ int Dispatch(CLI::App& app, Arguments& arguments) {
     std::fputs(MetricsTable().c_str(), stdout);
     return kExitOk;
   }
-  std::fputs(app.help().c_str(), stdout);
-  return kExitOk;
+  return Help(app, arguments.topic);
 }
 
 }  // namespace
@@ -155,8 +170,8 @@ int RunCli(int argc, char** argv) {
   explain->add_option("--format", arguments.explain_format, "Form of the drawing")->check(CLI::IsMember({"tree", "dot", "mermaid", "json"}));
   app.add_subcommand("version", "Print the versions of millrace and its libraries");
   app.add_subcommand("metrics", "Print the catalogue of metrics as a Markdown table");
-  CLI::App* help = app.add_subcommand("help", "Print this help");
-  (void)help;
+  CLI::App* help = app.add_subcommand("help", "Print this help, or that of a command");
+  help->add_option("COMMAND", arguments.topic, "A command");
   CLI::App* completion = app.add_subcommand("completion", "Print shell completions: eval \"$(millrace completion bash)\"");
   completion->add_option("SHELL", arguments.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   app.require_subcommand(0, 1);

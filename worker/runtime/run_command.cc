@@ -133,7 +133,7 @@ int RunCommand(const RunOptions& options) {
     for (const std::string& line : error.lines) std::fprintf(stderr, "%s\n", line.c_str());
     return error.exit_code;
   }
-  for (const std::string& line : file.warnings) std::fprintf(stderr, "warning: %s\n", line.c_str());
+  for (const std::string& line : file.warnings) std::fprintf(stderr, "%s\n", line.c_str());
   const Status status = RunJob(std::move(file), options, signals);
   return status.ok() ? kExitOk : Report(status);
 }

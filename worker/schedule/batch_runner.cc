@@ -166,7 +166,7 @@ Status BatchRunner::AfterFailure(const Status& failure, int64_t attempt, BatchPl
     // No record makes the computation fail: the output was refused, and would be again.
     if (!plan->exclusions.empty()) return parts_->coordinator->AppendPlan(*plan);
   }
-  return InvalidError("batch " + std::to_string(plan->batch) + " failed " + std::to_string(attempt) + " times: " + failure.message());
+  return InvalidError("batch " + std::to_string(plan->batch) + " failed " + std::to_string(attempt) + (attempt == 1 ? " time: " : " times: ") + failure.message());
 }
 
 Status BatchRunner::Attempt(const BatchPlan& plan, BatchInfo* info) {
