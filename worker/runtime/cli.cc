@@ -29,8 +29,6 @@ Exit codes: 0 ok, 1 failed while running, 2 wrong flag or job file, 3 fenced,
 
 constexpr int64_t kMaxBatches = 1'000'000'000'000;
 
-constexpr int64_t kMaxBatches = 1'000'000'000;
-
 struct Arguments {
   RunOptions run;
   JobFileRequest file;
