@@ -258,13 +258,13 @@ void CheckSinks(const api::StreamingJob& job, const LogicalPlan& logical, api::D
 
 Result<JobPlan> BuildPlan(const api::StreamingJob& job, api::Diagnostics* diagnostics) {
   const SourceSchemas full_schemas = FullSourceSchemas(job, diagnostics);
-  const LogicalPlan full = BuildLogical(job, full_schemas, diagnostics);
+  const LogicalPlan full = BuildLogical(job, full_schemas, nullptr, diagnostics);
   CheckSinks(job, full, diagnostics);
   if (api::HasErrors(*diagnostics)) return InvalidError("the job has errors");
-  const std::vector<FieldNeeds> needs = ComputeNeeds(job, full);
+  const JobNeeds needs = ComputeNeeds(job, full);
   SourceSchemas pruned;
-  for (size_t i = 0; i < full_schemas.size(); ++i) pruned.push_back(WithoutUnusedHidden(job, needs[i].Prune(full_schemas[i])));
-  const LogicalPlan logical = BuildLogical(job, pruned, diagnostics);
+  for (size_t i = 0; i < full_schemas.size(); ++i) pruned.push_back(WithoutUnusedHidden(job, needs.sources[i].Prune(full_schemas[i])));
+  const LogicalPlan logical = BuildLogical(job, pruned, &needs.steps, diagnostics);
   if (api::HasErrors(*diagnostics)) return InternalError("the pruned job does not type-check: " + diagnostics->back().path + ": " + diagnostics->back().message);
   JobPlan plan;
   for (size_t i = 0; i < pruned.size(); ++i) plan.wanted.push_back(WantedSchema(pruned[i]));

@@ -13,10 +13,13 @@
 namespace millrace::worker {
 namespace {
 
+bool KeepsSchema(const api::StepKind& kind);
+
 // Builds the nodes of one job over given source schemas.
 class LogicalBuilder {
  public:
-  LogicalBuilder(const api::StreamingJob& job, api::Diagnostics* diagnostics) : job_(job), diagnostics_(diagnostics) {}
+  LogicalBuilder(const api::StreamingJob& job, const StepNeeds* needs, api::Diagnostics* diagnostics)
+      : job_(job), needs_(needs), diagnostics_(diagnostics) {}
 
   LogicalPlan Build(const SourceSchemas& sources);
 
@@ -32,12 +35,14 @@ class LogicalBuilder {
   int AddProjection(int input, const SchemaRef& target, const std::string& id);
   bool FindStream(const std::string& name, const std::string& path, int* node);
   StepEnv EnvFor(int stream, int step, int input) const;
+  std::optional<std::set<std::string>> NeededFields(const std::string& path, const Schema& input) const;
   int Append(LogicalNode node) {
     plan_.nodes.push_back(std::move(node));
     return static_cast<int>(plan_.nodes.size()) - 1;
   }
 
   const api::StreamingJob& job_;
+  const StepNeeds* needs_;  // null: every field of every step
   api::Diagnostics* diagnostics_;
   LogicalPlan plan_;
 };
@@ -135,6 +140,18 @@ void LogicalBuilder::AddStream(int stream) {
   plan_.order.push_back(spec.name);
 }
 
+// The fields of `input` that are read behind the step at `path`.
+std::optional<std::set<std::string>> LogicalBuilder::NeededFields(const std::string& path, const Schema& input) const {
+  if (needs_ == nullptr) return std::nullopt;
+  const auto it = needs_->find(path);
+  if (it == needs_->end()) return std::nullopt;
+  std::set<std::string> names;
+  for (const Field& field : input.fields()) {
+    if (it->second.Needs(field.name)) names.insert(field.name);
+  }
+  return names;
+}
+
 StepEnv LogicalBuilder::EnvFor(int stream, int step, int input) const {
   const api::Stream& spec = job_.spec.streams[stream];
   const api::Step& step_spec = spec.steps[step];
@@ -147,6 +164,7 @@ StepEnv LogicalBuilder::EnvFor(int stream, int step, int input) const {
   env.on_error = step_spec.on_error.value_or(job_.spec.on_error);
   env.batch_interval = job_.spec.batch_interval;
   env.groups = job_.spec.max_parallelism;
+  env.needed = NeededFields(env.path, env.input.schema);
   env.diagnostics = diagnostics_;
   return env;
 }
@@ -171,8 +189,8 @@ int LogicalBuilder::AddStep(int stream, int step, int input) {
   }
   FillNarrow(kind, env, &node);
   if (node.narrow == nullptr) FillKeyed(kind, env, &node);
-  if (node.narrow == nullptr && node.keyed == nullptr) return -1;
-  return Append(std::move(node));
+  if (node.narrow == nullptr && node.keyed == nullptr && !KeepsSchema(kind)) return -1;
+  return Append(std::move(node));  // a wrong step that keeps its input's schema lets the steps behind it be checked too
 }
 
 void LogicalBuilder::FillNarrow(const api::StepKind& kind, const StepEnv& env, LogicalNode* node) {
@@ -199,6 +217,11 @@ void LogicalBuilder::FillKeyed(const api::StepKind& kind, const StepEnv& env, Lo
   const KeyedStep& keyed = *node->keyed;
   node->kind = LogicalNode::Kind::kKeyed;
   node->output = {*keyed.output_schema(), keyed.output_watermark(), keyed.output_has_event_time(), keyed.output_updating(), keyed.update_key()};
+}
+
+bool KeepsSchema(const api::StepKind& kind) {
+  return std::holds_alternative<api::FilterStep>(kind) || std::holds_alternative<api::SampleStep>(kind) ||
+         std::holds_alternative<api::DedupStep>(kind) || std::holds_alternative<api::RepartitionStep>(kind);
 }
 
 std::string VisibleText(const Schema& schema) { return schema.ToString(); }
@@ -325,8 +348,9 @@ SchemaRef WantedSchema(const Schema& record) {
   return std::make_shared<Schema>(std::move(fields));
 }
 
-LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources, api::Diagnostics* diagnostics) {
-  return LogicalBuilder(job, diagnostics).Build(sources);
+LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources, const StepNeeds* needs,
+                         api::Diagnostics* diagnostics) {
+  return LogicalBuilder(job, needs, diagnostics).Build(sources);
 }
 
 }  // namespace millrace::worker

@@ -36,17 +36,26 @@ struct LogicalPlan {
   std::map<std::string, TableDeclaration> tables;
 };
 
+// Which fields of each step's result are read behind it, by the step's path.
+using StepNeeds = std::map<std::string, FieldNeeds>;
+struct JobNeeds {
+  std::vector<FieldNeeds> sources;
+  StepNeeds steps;
+};
+
 // The sources' schemas to build against: declared fields and hidden ones.
 using SourceSchemas = std::vector<Schema>;
 
 // Full schemas of all sources, with every hidden field they can have.
 SourceSchemas FullSourceSchemas(const api::StreamingJob& job, api::Diagnostics* diagnostics);
 
-// Types every step over the given source schemas. Errors go to `diagnostics`; steps behind an error are left out.
-LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources, api::Diagnostics* diagnostics);
+// Types every step over the given source schemas. Errors go to `diagnostics`; steps behind an error are left out. With `needs`,
+// steps that copy rows leave out what nobody reads.
+LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources, const StepNeeds* needs,
+                         api::Diagnostics* diagnostics);
 
-// What of each source the job reads, from its sinks and tables backwards.
-std::vector<FieldNeeds> ComputeNeeds(const api::StreamingJob& job, const LogicalPlan& plan);
+// What of each source and step the job reads, from its sinks and tables backwards.
+JobNeeds ComputeNeeds(const api::StreamingJob& job, const LogicalPlan& plan);
 
 // The fields of `record` that come from the source itself: declared ones and those hidden fields that generators fill.
 SchemaRef PayloadSchema(const api::Source& source, const Schema& record);

@@ -54,7 +54,7 @@ void AddInputNeeds(const LogicalPlan& plan, const LogicalNode& node, const Field
 
 }  // namespace
 
-std::vector<FieldNeeds> ComputeNeeds(const api::StreamingJob& job, const LogicalPlan& plan) {
+JobNeeds ComputeNeeds(const api::StreamingJob& job, const LogicalPlan& plan) {
   std::vector<FieldNeeds> needs(plan.nodes.size());
   for (const api::Sink& sink : job.spec.sinks) {
     const auto it = plan.by_name.find(sink.from);
@@ -69,16 +69,20 @@ std::vector<FieldNeeds> ComputeNeeds(const api::StreamingJob& job, const Logical
   }
   for (size_t i = plan.nodes.size(); i-- > 0;) {
     const LogicalNode& node = plan.nodes[i];
-    needs[i].AddField(std::string(kEventTimeField));
+    for (const std::string& name : node.output.update_key) needs[i].AddField(name);
+    if (node.output.updating) needs[i].AddField(std::string(kDeletedField));
+    if (node.output.has_event_time) needs[i].AddField(std::string(kEventTimeField));
     needs[i].AddField(std::string(kRawField));
     AddInputNeeds(plan, node, needs[i], &needs);
     if (node.event_time != nullptr) needs[i].AddUses(node.event_time->uses());
   }
-  std::vector<FieldNeeds> of_sources(job.spec.sources.size());
+  JobNeeds result;
+  result.sources.resize(job.spec.sources.size());
   for (size_t i = 0; i < plan.nodes.size(); ++i) {
-    if (plan.nodes[i].source >= 0) of_sources[plan.nodes[i].source] = needs[i];
+    if (plan.nodes[i].source >= 0) result.sources[plan.nodes[i].source] = needs[i];
+    if (plan.nodes[i].step != nullptr) result.steps[plan.nodes[i].path] = needs[i];
   }
-  return of_sources;
+  return result;
 }
 
 }  // namespace millrace::worker

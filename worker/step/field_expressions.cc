@@ -141,6 +141,24 @@ void RefuseSetNull(const StepEnv& env) {
   AddErrorOnce(env, step + ".onError", "SetNull is for map and set; use Fail, Skip or DeadLetter");
 }
 
+Schema NeededPart(const StepEnv& env, const Schema& record) {
+  if (!env.needed) return record;
+  std::vector<Field> fields;
+  for (const Field& field : record.fields()) {
+    if (env.needed->contains(field.name)) fields.push_back(field);
+  }
+  return Schema(std::move(fields));
+}
+
+RecordBatch Project(const RecordBatch& batch, const SchemaRef& schema) {
+  std::vector<ColumnRef> columns;
+  columns.reserve(schema->size());
+  for (const Field& field : schema->fields()) {
+    columns.push_back(batch.column_ref(batch.schema().Find(field.name)));
+  }
+  return RecordBatch(schema, std::move(columns), batch.num_rows());
+}
+
 bool CheckNewField(const StepEnv& env, const Schema& record, const std::string& name,
                    const std::string& path, const std::string& remedy) {
   if (record.Find(name) < 0) return true;

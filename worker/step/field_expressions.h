@@ -48,6 +48,10 @@ void AddErrorOnce(const StepEnv& env, const std::string& path, std::string messa
 bool CheckNewField(const StepEnv& env, const Schema& record, const std::string& name,
                    const std::string& path,
                    const std::string& remedy = "give another name with \"as\"");
+// `record` without the fields that nobody behind the step reads.
+Schema NeededPart(const StepEnv& env, const Schema& record);
+// Columns of `batch` by the names of `schema`, which it has; shares them.
+RecordBatch Project(const RecordBatch& batch, const SchemaRef& schema);
 // Refuses an updating input, which the step would count twice.
 void RefuseUpdating(const StepEnv& env, const StepInput& input, const std::string& path,
                     const std::string& kind);

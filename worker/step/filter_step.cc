@@ -14,7 +14,7 @@ class FilterStep final : public NarrowStep {
       : origin_(env.origin),
         on_error_(env.on_error),
         condition_(std::move(condition)),
-        schema_(std::make_shared<Schema>(env.input.schema)) {}
+        schema_(std::make_shared<Schema>(NeededPart(env, env.input.schema))) {}
 
   const SchemaRef& output_schema() const override { return schema_; }
   std::vector<FieldUse> uses() const override { return condition_->uses(); }
@@ -26,7 +26,8 @@ class FilterStep final : public NarrowStep {
     std::vector<uint32_t> keep;
     bool all = true;
     RETURN_IF_ERROR(HandleRowErrors(on_error_, origin_, in, std::move(errors), run, &keep, &all));
-    return rows.size() == in.num_rows() ? in : in.Gather(rows);
+    const RecordBatch kept = Project(in, schema_);
+    return rows.size() == in.num_rows() ? kept : kept.Gather(rows);
   }
 
  private:
@@ -42,7 +43,7 @@ class SampleStep final : public NarrowStep {
   SampleStep(const api::SampleStep& spec, const StepEnv& env)
       : fraction_(spec.fraction),
         seed_(spec.seed),
-        schema_(std::make_shared<Schema>(env.input.schema)) {}
+        schema_(std::make_shared<Schema>(NeededPart(env, env.input.schema))) {}
 
   const SchemaRef& output_schema() const override { return schema_; }
   std::vector<FieldUse> uses() const override { return {{{std::string(kPositionField)}, false}}; }
@@ -53,7 +54,8 @@ class SampleStep final : public NarrowStep {
     for (size_t row = 0; row < in.num_rows(); ++row) {
       if (Fraction(positions.uints[row]) < fraction_) rows.push_back(static_cast<uint32_t>(row));
     }
-    return rows.size() == in.num_rows() ? in : in.Gather(rows);
+    const RecordBatch kept = Project(in, schema_);
+    return rows.size() == in.num_rows() ? kept : kept.Gather(rows);
   }
 
  private:

@@ -11,7 +11,7 @@ class FlatMapStep final : public NarrowStep {
  public:
   FlatMapStep(const StepEnv& env, std::string field, ProgramRef list, const Type& element)
       : origin_(env.origin), on_error_(env.on_error), list_(std::move(list)) {
-    Schema schema = env.input.schema;
+    Schema schema = NeededPart(env, env.input.schema);
     schema.Set({field, element});
     target_ = schema.Find(field);
     for (const Field& kept : schema.fields()) names_.push_back(kept.name);

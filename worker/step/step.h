@@ -3,6 +3,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -105,6 +107,8 @@ struct StepEnv {
   api::ErrorPolicy on_error = api::ErrorPolicy::kFail;
   Duration batch_interval{0};
   int groups = 128;
+  // Fields of the step's result that somebody behind it reads; none given: all. Steps that copy rows leave the others out.
+  std::optional<std::set<std::string>> needed;
   api::Diagnostics* diagnostics = nullptr;  // builders add every error they find, with paths below `path`
 };
 
