@@ -126,17 +126,24 @@ void KeyTable::Erase(uint32_t row) {
 }
 
 std::vector<uint32_t> KeyTable::SortedRows() const {
-  std::vector<std::pair<uint64_t, uint32_t>> order;
-  order.reserve(size_);
+  std::vector<uint32_t> rows;
+  rows.reserve(size_);
   for (uint32_t row = 0; row < keys_.size(); ++row) {
-    if (live_[row] != 0) order.emplace_back(OrderedPrefix(keys_[row]), row);
+    if (live_[row] != 0) rows.push_back(row);
+  }
+  SortByKey(&rows);
+  return rows;
+}
+
+void KeyTable::SortByKey(std::vector<uint32_t>* rows) const {
+  std::vector<std::pair<uint64_t, uint32_t>> order(rows->size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    order[i] = {OrderedPrefix(keys_[(*rows)[i]]), (*rows)[i]};
   }
   std::sort(order.begin(), order.end(), [this](const auto& a, const auto& b) {
     return a.first != b.first ? a.first < b.first : keys_[a.second] < keys_[b.second];
   });
-  std::vector<uint32_t> rows(order.size());
-  for (size_t i = 0; i < order.size(); ++i) rows[i] = order[i].second;
-  return rows;
+  for (size_t i = 0; i < order.size(); ++i) (*rows)[i] = order[i].second;
 }
 
 size_t KeyTable::ByteSize() const {

@@ -37,6 +37,8 @@ class KeyTable {
   uint64_t hash(uint32_t row) const { return row_hashes_[row]; }
   // Live rows in ascending order of key bytes: the order in which numbered rows leave.
   std::vector<uint32_t> SortedRows() const;
+  // Brings live rows into that order.
+  void SortByKey(std::vector<uint32_t>* rows) const;
   size_t ByteSize() const;
   // Copies live key bytes into a fresh arena when more than half is garbage. Row numbers stay.
   void CompactIfSparse();

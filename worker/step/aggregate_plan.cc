@@ -95,7 +95,13 @@ Status UpdateCalls(const AggregatePlan& plan, const EvaluatedRows& rows,
 
 Status EmitRows(const AggregatePlan& plan, const OutputRows& rows, const AggregateSet& set,
                 TaskRun* run, std::vector<RecordBatch>* out) {
-  const size_t count = rows.rows.size();
+  return EmitResults(plan, rows, set.Results(rows.rows), run, out);
+}
+
+Status EmitResults(const AggregatePlan& plan, const OutputRows& rows,
+                   std::span<const ColumnRef> results, TaskRun* run,
+                   std::vector<RecordBatch>* out) {
+  const size_t count = rows.keys.size();
   if (count == 0) return OkStatus();
   std::vector<ColumnRef> columns;
   if (!plan.keyless()) columns = DecodeKeys(rows.keys, plan.key_types);
@@ -104,7 +110,6 @@ Status EmitRows(const AggregatePlan& plan, const OutputRows& rows, const Aggrega
     columns.push_back(TimestampColumn(rows.ends));
   }
   const size_t shared = columns.size();
-  const std::vector<ColumnRef> results = set.Results(rows.rows);
   std::vector<BadRecord> errors;
   for (const OuterExpression& value : plan.values) {
     std::vector<ColumnRef> inputs(columns.begin(),

@@ -84,5 +84,9 @@ struct OutputRows {
 };
 Status EmitRows(const AggregatePlan& plan, const OutputRows& rows, const AggregateSet& set,
                 TaskRun* run, std::vector<RecordBatch>* out);
+// The same with results at hand, one column per call; rows.rows is not read.
+Status EmitResults(const AggregatePlan& plan, const OutputRows& rows,
+                   std::span<const ColumnRef> results, TaskRun* run,
+                   std::vector<RecordBatch>* out);
 
 }  // namespace millrace::worker

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace millrace::worker {
 namespace {
@@ -9,6 +10,8 @@ namespace {
 constexpr int64_t kBeginning = std::numeric_limits<int64_t>::min();
 // Empty windows that one batch may emit: a record with a wild time stamp must not fill the disk.
 constexpr int64_t kMaxEmptyWindows = 1'000'000;
+// Rows of short windows that leave in one batch of records.
+constexpr size_t kLeavingRows = 4096;
 
 }  // namespace
 
@@ -54,6 +57,7 @@ Status SliceOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, 
     if (!slices_.empty()) {
       const GroupTable& table = *slices_.begin()->second;
       RETURN_IF_ERROR(EmitWindow(0, table, table.LiveRows(), run, out));
+      RETURN_IF_ERROR(EmitLeaving(run, out));
     }
     slices_.clear();
   }
@@ -124,6 +128,7 @@ Status SliceOperator::Fire(int64_t closed, int64_t bound, TaskRun* run,
       RETURN_IF_ERROR(FireWindow(start, run, out));
       fired_before_ = start + grid.slide();
     }
+    RETURN_IF_ERROR(EmitLeaving(run, out));
     if (bound != std::numeric_limits<int64_t>::max()) {
       RETURN_IF_ERROR(FillEmpty(grid.FirstOpenWindow(bound), run, out));
     }
@@ -139,6 +144,7 @@ Status SliceOperator::FireWindow(int64_t start, TaskRun* run, std::vector<Record
     auto table = sliding_->At(start);
     if (!table.ok()) return table.status().WithContext(plan_->origin);
     RETURN_IF_ERROR(EmitWindow(start, **table, (*table)->LiveRows(), run, out));
+    RETURN_IF_ERROR(EmitLeaving(run, out));
   }
   if (next_window_) {
     next_window_ = start + plan_->window.grid.slide();
@@ -168,6 +174,7 @@ Status SliceOperator::FillEmpty(int64_t before_start, TaskRun* run, std::vector<
     rows.ends.push_back(*next_window_ + grid.length());
   }
   next_unsaved_ = true;
+  RETURN_IF_ERROR(EmitLeaving(run, out));
   return EmitRows(*plan_, rows, empty, run, out);
 }
 
@@ -187,16 +194,22 @@ Status SliceOperator::DropClosed(int64_t bound) {
 
 Status SliceOperator::EmitWindow(int64_t start, const GroupTable& table, std::vector<uint32_t> rows,
                                  TaskRun* run, std::vector<RecordBatch>* out) {
-  std::sort(rows.begin(), rows.end(),
-            [&table](uint32_t a, uint32_t b) { return table.keys().key(a) < table.keys().key(b); });
-  OutputRows output;
-  output.keys = table.KeysOf(rows);
-  output.rows = std::move(rows);
+  table.keys().SortByKey(&rows);
+  for (const uint32_t row : rows) leaving_.keys.push_back(table.keys().key(row));
   if (plan_->window.timed()) {
-    output.starts.assign(output.rows.size(), start);
-    output.ends.assign(output.rows.size(), start + plan_->window.grid.length());
+    leaving_.starts.resize(leaving_.keys.size(), start);
+    leaving_.ends.resize(leaving_.keys.size(), start + plan_->window.grid.length());
   }
-  return EmitRows(*plan_, output, table.values(), run, out);
+  table.values().AppendResults(rows, &leaving_results_);
+  return leaving_.keys.size() < kLeavingRows ? OkStatus() : EmitLeaving(run, out);
+}
+
+// Sends on what EmitWindow gathered. Called before the tables that it came from change.
+Status SliceOperator::EmitLeaving(TaskRun* run, std::vector<RecordBatch>* out) {
+  const OutputRows rows = std::exchange(leaving_, {});
+  const std::vector<ColumnPtr> columns = std::exchange(leaving_results_, {});
+  const std::vector<ColumnRef> results(columns.begin(), columns.end());
+  return EmitResults(*plan_, rows, results, run, out);
 }
 
 // ---- Changes and All ----
@@ -234,7 +247,7 @@ Status SliceOperator::EmitUpdates(int64_t closed, TaskRun* run, std::vector<Reco
       std::vector<uint32_t> rows = all ? slice->LiveRows() : slice->LiveOf(slice->changed().rows());
       RETURN_IF_ERROR(EmitWindow(start, *slice, std::move(rows), run, out));
     }
-    return OkStatus();
+    return EmitLeaving(run, out);
   }
   const SliceGrid& grid = window.grid;
   const int64_t last = slices_.rbegin()->first;
@@ -245,6 +258,7 @@ Status SliceOperator::EmitUpdates(int64_t closed, TaskRun* run, std::vector<Reco
     auto table = FoldChanged(start, all);
     if (!table.ok()) return table.status().WithContext(plan_->origin);
     RETURN_IF_ERROR(EmitWindow(start, **table, (*table)->LiveRows(), run, out));
+    RETURN_IF_ERROR(EmitLeaving(run, out));
   }
   return OkStatus();
 }

@@ -45,6 +45,7 @@ class SliceOperator final : public KeyedOperator {
   Status EmitUpdates(int64_t closed, TaskRun* run, std::vector<RecordBatch>* out);
   Status EmitWindow(int64_t start, const GroupTable& table, std::vector<uint32_t> rows,
                     TaskRun* run, std::vector<RecordBatch>* out);
+  Status EmitLeaving(TaskRun* run, std::vector<RecordBatch>* out);
   Result<std::unique_ptr<GroupTable>> FoldChanged(int64_t start, bool all) const;
   void Touch(const BatchContext& context);
   void TouchRow(uint32_t row, int64_t time);
@@ -64,6 +65,9 @@ class SliceOperator final : public KeyedOperator {
   // Of the batch in work: windows that start before these have left, or closed before it.
   int64_t fired_before_ = 0;
   int64_t open_from_ = 0;
+  // Output rows gathered from several windows; the keys lie in their tables.
+  OutputRows leaving_;
+  std::vector<ColumnPtr> leaving_results_;
   // Keyless Final windows: start of the next window to leave, full or empty.
   std::optional<int64_t> next_window_;
   bool next_unsaved_ = false;

@@ -82,16 +82,25 @@ std::vector<ColumnRef> AggregateSet::Partials(std::span<const uint32_t> rows) co
 }
 
 std::vector<ColumnRef> AggregateSet::Results(std::span<const uint32_t> rows) const {
-  std::vector<ColumnRef> result;
-  for (size_t call = 0; call < accumulators_.size(); ++call) {
-    const Type& type = layout_->functions[call].result;
-    auto column = std::make_shared<Column>(type);
-    accumulators_[call]->AppendResults(rows, column.get());
-    // Only rows that say "deleted" can be empty where the type has no null; they hold zero.
-    if (!type.nullable()) column->valid.clear();
-    result.push_back(std::move(column));
+  std::vector<ColumnPtr> columns;
+  AppendResults(rows, &columns);
+  return {columns.begin(), columns.end()};
+}
+
+void AggregateSet::AppendResults(std::span<const uint32_t> rows,
+                                 std::vector<ColumnPtr>* columns) const {
+  if (columns->empty()) {
+    for (const AggregateFunction& function : layout_->functions) {
+      columns->push_back(std::make_shared<Column>(function.result));
+    }
   }
-  return result;
+  for (size_t call = 0; call < accumulators_.size(); ++call) {
+    Column* column = (*columns)[call].get();
+    column->Reserve(column->size() + rows.size());
+    accumulators_[call]->AppendResults(rows, column);
+    // Only rows that say "deleted" can be empty where the type has no null; they hold zero.
+    if (!column->type().nullable()) column->valid.clear();
+  }
 }
 
 void AggregateSet::Reset(std::span<const uint32_t> rows) {

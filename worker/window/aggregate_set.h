@@ -37,6 +37,8 @@ class AggregateSet {
   std::vector<ColumnRef> Partials(std::span<const uint32_t> rows) const;
   // One column per call.
   std::vector<ColumnRef> Results(std::span<const uint32_t> rows) const;
+  // Appends to such columns, which are made when there are none.
+  void AppendResults(std::span<const uint32_t> rows, std::vector<ColumnPtr>* columns) const;
   void Reset(std::span<const uint32_t> rows);
   size_t rows() const { return rows_; }
   size_t ByteSize() const;
