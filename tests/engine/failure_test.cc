@@ -117,7 +117,7 @@ TEST(RejectTest, FailsTheBatchUnlessTold) {
                     "  sinks:\n    - {name: out, from: src, console: {}}\n",
                 {.ticks = {{"src", {{{Record("a", 1)}}}}}});
   engine.sink("out").why_rejected = [](const std::string&) { return "too large"; };
-  EXPECT_EQ(engine.Run().message(), "batch 1 failed 1 times: sink \"out\": too large");
+  EXPECT_EQ(engine.Run().message(), "batch 1 failed 1 time: sink \"out\": too large");
   EXPECT_THAT(engine.Out("out"), IsEmpty());
 }
 

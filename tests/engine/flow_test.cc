@@ -114,7 +114,7 @@ TEST_P(ErrorPolicyTest, DecidesWhatAFailingExpressionDoes) {
 INSTANTIATE_TEST_SUITE_P(
     Policies, ErrorPolicyTest,
     ::testing::Values(
-        PolicyCase{"Fail", "Fail", {}, "batch 1 failed 1 times: halves.set: division by zero"},
+        PolicyCase{"Fail", "Fail", {}, "batch 1 failed 1 time: halves.set: division by zero"},
         PolicyCase{"Skip", "Skip", {Record("a", 2)}, ""},
         PolicyCase{"DeadLetter", "DeadLetter", {Record("a", 2)}, ""},
         PolicyCase{"SetNull", "SetNull", {Record("a", 2), R"({"k":"b","v":null})"}, ""}),

@@ -134,15 +134,16 @@ TEST(DirectoryCoordinatorTest, CutsZerosThatAPowerLossLeft) {
 
 TEST(DirectoryCoordinatorTest, NeverTakesADamagedLengthForATornTail) {
   const TemporaryFolder folder;
+  const std::string path = folder.path() + "/log-1";
+  uintmax_t size = 0;  // without the last batch, whose records are the tail
   {
     DirectoryCoordinator job(folder.path());
     ASSERT_TRUE(job.Open().ok());
     CommitOne(job, 1, "one");
+    size = std::filesystem::file_size(path);
     CommitOne(job, 2, "two");
   }
-  const std::string path = folder.path() + "/log-1";
-  const auto size = std::filesystem::file_size(path);
-  for (uintmax_t at = 0; at + 40 < size; ++at) {
+  for (uintmax_t at = 0; at < size; ++at) {
     const TemporaryFolder copy;
     std::filesystem::copy_file(path, copy.path() + "/log-1");
     std::fstream file(copy.path() + "/log-1", std::ios::in | std::ios::out | std::ios::binary);
@@ -152,7 +153,7 @@ TEST(DirectoryCoordinatorTest, NeverTakesADamagedLengthForATornTail) {
     file.put(byte);
     file.close();
     DirectoryCoordinator job(copy.path());
-    EXPECT_FALSE(job.Open().ok()) << "byte " << at << " of " << size;
+    EXPECT_FALSE(job.Open().ok()) << "byte " << at;
   }
 }
 
