@@ -22,7 +22,8 @@ function(millrace_library name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${target} ${ARG_TEST_DEPS} ${ARG_PRIVATE_DEPS} millrace_warnings GTest::gmock_main)
     add_test(NAME ${name} COMMAND ${name}_test)
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS unit)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS unit
+      ENVIRONMENT "MILLRACE_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
   endif()
 endfunction()
 

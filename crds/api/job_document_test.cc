@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -12,8 +13,12 @@
 namespace millrace::api {
 namespace {
 
-const std::filesystem::path kJobs =
-    std::filesystem::path(__FILE__).parent_path() / "../../tests/fuzz/corpus/job";
+// ctest sets the variable; a run by hand starts at the top of the repository.
+std::filesystem::path JobFolder() {
+  const char* top = std::getenv("MILLRACE_SOURCE_DIR");
+  return std::filesystem::path(top == nullptr ? "." : top) / "tests/fuzz/corpus/job";
+}
+const std::filesystem::path kJobs = JobFolder();
 
 TEST(JobDocumentTest, AcceptsEveryShapeOfJobAndReadsItsOwnJson) {
   size_t jobs = 0;
