@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,8 @@ struct RawRecords {
   // Position of record i for messages and dead letters: path:line of files, partition/offset of Kafka.
   std::string path;
   int64_t first_line = 0;   // 0: no lines
+  // Lines in front of those numbers, where they are counted only when somebody asks; empty: none. Valid during the call.
+  std::function<int64_t()> lines_before;
   int64_t first_offset = -1;
   std::vector<int64_t> offsets;  // only where they are not first_offset + i
   std::vector<int64_t> lines;    // only where they are not first_line + i

@@ -25,8 +25,11 @@ ColumnRef ConstantString(const std::shared_ptr<const std::string>& text, size_t 
 }
 
 std::string PlaceOf(const RawRecords& raw, size_t i) {
-  const int64_t line = raw.lines.empty() ? raw.first_line + static_cast<int64_t>(i) : raw.lines[i];
-  if (!raw.path.empty()) return raw.path + (raw.first_line > 0 || !raw.lines.empty() ? ":" + std::to_string(line) : "");
+  if (!raw.path.empty()) {
+    if (raw.first_line == 0 && raw.lines.empty()) return raw.path;
+    const int64_t line = raw.lines.empty() ? raw.first_line + static_cast<int64_t>(i) : raw.lines[i];
+    return raw.path + ":" + std::to_string(line + (raw.lines_before ? raw.lines_before() : 0));
+  }
   const int64_t offset = raw.offsets.empty() ? raw.first_offset + static_cast<int64_t>(i) : raw.offsets[i];
   if (raw.first_offset >= 0 || !raw.offsets.empty()) return "offset " + std::to_string(offset);
   return "record " + std::to_string(raw.first_index + static_cast<int64_t>(i));

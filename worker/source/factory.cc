@@ -53,13 +53,8 @@ bool CheckKind(const api::Source& source, api::Diagnostics* diagnostics, const s
 
 FileReaderOptions ReadingOf(const api::Source& source, const SourceOptions& options,
                             Framing framing) {
-  // A schema that names no hidden field at all says nothing about them.
-  bool tells = false;
-  if (options.wanted != nullptr) {
-    for (const Field& field : options.wanted->fields()) tells |= Schema::IsHidden(field.name);
-  }
   const auto wants = [&](std::string_view field) {
-    return !tells || options.wanted->Find(field) >= 0;
+    return options.wanted == nullptr || options.wanted->Find(field) >= 0;
   };
   return {framing, HasHeader(source), wants(kPathField), wants(kLineField)};
 }

@@ -51,7 +51,9 @@ class CollectingConsumer final : public RecordConsumer {
     for (size_t i = 0; i < raw.payloads.size(); ++i) {
       records.emplace_back(raw.payloads[i]);
       headers.emplace_back(raw.header);
-      lines.push_back(raw.lines.empty() ? raw.first_line + static_cast<int64_t>(i) : raw.lines[i]);
+      const int64_t before = raw.lines_before ? raw.lines_before() : 0;
+      lines.push_back(
+          before + (raw.lines.empty() ? raw.first_line + static_cast<int64_t>(i) : raw.lines[i]));
     }
     for (const auto& [name, column] : raw.hidden) {
       for (const std::string_view value : column->strings) hidden_text.emplace_back(value);

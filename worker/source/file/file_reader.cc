@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "crds/base/text.h"
 #include "worker/source/file/file_planner.h"
@@ -23,6 +24,20 @@ Status Changed(const FilePiece& piece, const std::string& what) {
 std::string Times(int64_t before, int64_t now) {
   const auto text = [](int64_t ns) { return FormatRfc3339(TimePoint(Duration(ns / 1000))); };
   return text(before) + ", now " + text(now);
+}
+
+// Line breaks in front of `end`; as many as can be read.
+int64_t CountLines(const OpenedFile& file, uint64_t end) {
+  std::string block(kBlockBytes, '\0');
+  int64_t lines = 0;
+  for (uint64_t at = 0; at < end;) {
+    const size_t wanted = std::min<uint64_t>(block.size(), end - at);
+    const Result<size_t> n = ReadAt(file.fd.get(), file.path, at, block.data(), wanted);
+    if (!n.ok() || *n == 0) break;
+    lines += std::count(block.data(), block.data() + *n, '\n');
+    at += *n;
+  }
+  return lines;
 }
 
 }  // namespace
@@ -79,8 +94,9 @@ struct FileReader::State {
   std::shared_ptr<const std::string> path;
   std::shared_ptr<const std::string> header;  // once known
   std::shared_ptr<Block> block;
-  bool at_start = false;  // the file's first record is still to come
-  int64_t line = 0;       // of the next record; 0: not counted
+  bool at_start = false;                  // the file's first record is still to come
+  int64_t line = 1;                       // of the next record, behind lines_before()
+  std::function<int64_t()> lines_before;  // empty: none
 };
 
 Status FileReader::CheckSame(const OpenedFile& file, const FilePiece& piece) const {
@@ -121,9 +137,18 @@ Status FileReader::FindHeader(const OpenedFile& file, State* state) const {
 Status FileReader::Read(const FilePiece& piece) {
   ASSIGN_OR_RETURN(const OpenedFile file, listing_->Open(piece.path, piece.id));
   RETURN_IF_ERROR(CheckSame(file, piece));
-  State state{piece, std::make_shared<std::string>(piece.path), nullptr, nullptr, false, 0};
+  State state{piece, std::make_shared<std::string>(piece.path), nullptr, nullptr, false, 1, {}};
   state.at_start = piece.from == 0;
-  state.line = piece.lines_before + 1;
+  if (piece.lines_before >= 0) {
+    state.line = piece.lines_before + 1;
+  } else if (options_.wants_line) {
+    state.line = CountLines(file, piece.from) + 1;
+  } else {
+    state.lines_before = [&file, &piece, count = int64_t{-1}]() mutable {
+      if (count < 0) count = CountLines(file, piece.from);
+      return count;
+    };
+  }
   if (options_.has_header && !state.at_start) RETURN_IF_ERROR(FindHeader(file, &state));
   std::unique_ptr<Decompressor> unpack;
   if (piece.codec != Codec::kNone) {
@@ -187,28 +212,14 @@ Status FileReader::HandOut(std::string_view consumed, std::vector<std::string_vi
     records.erase(records.begin());
     consumed.remove_prefix(std::min(consumed.size(), state->header->size()));
     consumed.remove_prefix(std::min(consumed.size(), consumed.find('\n') + 1));
-    if (state->line > 0) state->line += 1 + breaks;
+    state->line += 1 + breaks;
   }
   if (records.empty()) return OkStatus();
   raw.first_index = index_;
   raw.path = *state->path;
   raw.first_line = state->line;
-  if (state->line > 0) {
-    const auto count = static_cast<int64_t>(records.size());
-    int64_t lines = count;
-    if (options_.framing == Framing::kCsv) {
-      lines = std::count(consumed.begin(), consumed.end(), '\n');
-      if (consumed.back() != '\n') ++lines;
-    }
-    if (lines == count) {
-      state->line += count;
-    } else {
-      for (const std::string_view record : records) {
-        raw.lines.push_back(state->line);
-        state->line += 1 + std::count(record.begin(), record.end(), '\n');
-      }
-    }
-  }
+  if (state->lines_before) raw.lines_before = std::ref(state->lines_before);
+  NumberLines(consumed, records, state, &raw);
   index_ += static_cast<int64_t>(records.size());
   raw.payloads = std::move(records);
   raw.owners.push_back(state->block);
@@ -218,6 +229,26 @@ Status FileReader::HandOut(std::string_view consumed, std::vector<std::string_vi
   }
   AddHidden(*state, &raw);
   return consumer_->OnRaw(std::move(raw));
+}
+
+// Gives the records the numbers of their first lines.
+void FileReader::NumberLines(std::string_view consumed,
+                             const std::vector<std::string_view>& records, State* state,
+                             RawRecords* raw) const {
+  const auto count = static_cast<int64_t>(records.size());
+  int64_t lines = count;
+  if (options_.framing == Framing::kCsv) {
+    lines = std::count(consumed.begin(), consumed.end(), '\n');
+    if (consumed.back() != '\n') ++lines;
+  }
+  if (lines == count) {
+    state->line += count;
+    return;
+  }
+  for (const std::string_view record : records) {
+    raw->lines.push_back(state->line);
+    state->line += 1 + std::count(record.begin(), record.end(), '\n');
+  }
 }
 
 void FileReader::AddHidden(const State& state, RawRecords* raw) const {

@@ -38,6 +38,8 @@ class FileReader {
   Status FindHeader(const OpenedFile& file, State* state) const;
   Status ReadBlocks(Bytes* bytes, State* state);
   Status HandOut(std::string_view consumed, std::vector<std::string_view> records, State* state);
+  void NumberLines(std::string_view consumed, const std::vector<std::string_view>& records,
+                   State* state, RawRecords* raw) const;
   void AddHidden(const State& state, RawRecords* raw) const;
 
   const FileReaderOptions options_;
