@@ -93,32 +93,33 @@ ExplainFormat FormatOf(const std::string& name) {
   return name == "json" ? ExplainFormat::kJson : ExplainFormat::kTree;
 }
 
-// The nearest flag or sub-command to an unknown argument.
-std::string Suggestion(const CLI::App& app, const std::vector<std::string>& arguments) {
+// "unknown flag --sinc. Did you mean --sink?": the first argument that nothing takes, flags before others.
+std::string UnknownArgument(const CLI::App& app) {
   std::vector<std::string> names;
   const CLI::App* scope = &app;
   for (const CLI::App* command : app.get_subcommands({})) {
-    names.push_back(command->get_name());
     if (command->parsed()) scope = command;
+    names.push_back(command->get_name());
   }
   for (const CLI::Option* option : scope->get_options()) names.push_back(option->get_name());
-  for (const std::string& argument : arguments) {
-    if (std::find(names.begin(), names.end(), argument) != names.end()) continue;
-    const std::string flag = argument.substr(0, argument.find('='));
-    if (const std::optional<std::string> near = ClosestName(flag, names); near && *near != flag) {
-      return ". Did you mean " + *near + "?";
-    }
-  }
-  return "";
+  const std::vector<std::string> extras = app.remaining(true);
+  const auto is_flag = [](const std::string& argument) { return argument.starts_with("-") && argument != "-"; };
+  const auto flag = std::find_if(extras.begin(), extras.end(), is_flag);
+  const std::string argument = flag != extras.end() ? *flag : extras.front();
+  const std::string name = argument.substr(0, argument.find('='));
+  const char* kind = is_flag(argument) ? "unknown flag " : scope == &app ? "unknown command " : "unexpected argument ";
+  const std::optional<std::string> near = ClosestName(name, names);
+  return kind + name + (near ? ". Did you mean " + *near + "?" : "");
 }
 
-int ReportUsage(CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+int ReportUsage(CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) {  // --help and --version
     app.exit(error);
     return kExitOk;
   }
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
-  std::fprintf(stderr, "millrace: %s%s\nSee millrace --help.\n", error.what(), Suggestion(app, arguments).c_str());
+  const bool extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !app.remaining(true).empty();
+  const std::string message = extra ? UnknownArgument(app) : error.what();
+  std::fprintf(stderr, "millrace: %s\nSee millrace --help.\n", message.c_str());
   return kExitUsage;
 }
 
@@ -176,7 +177,7 @@ int RunCli(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return ReportUsage(app, error, argc, argv);
+    return ReportUsage(app, error);
   }
   return Dispatch(app, arguments);
 }
