@@ -32,8 +32,9 @@ def jobs():
         ("words-4096", "words", WORDS_PER_FILE, [], ("words", "lines-4096.txt")),
         ("events", "events", EVENTS, [], ("json", "events.json")),
         ("events-sparse", "events", SPARSE_EVENTS, [], ("json", "events-sparse.json")),
-        ("sliding-60s", "records", 80_000_000, ["--batches", "80"], ("keys", "20000000")),
-        ("sliding-3600s", "records", 80_000_000, ["--batches", "80"], ("keys", "20000000")),
+        ("sliding-60s", "records", 100_000_000, ["--batches", "100"], ("keys", "20000000")),
+        ("sliding-3600s", "records", 100_000_000, ["--batches", "100"], ("keys", "20000000")),
+        ("sliding-backfill", "records", 70_000_000, ["--batches", "70"], ("keys", "20000000")),
         ("sliding-wrap-60s", "records", 40_000_000, ["--batches", "40"], ("keys", "20000000")),
         ("sliding-wrap-3600s", "records", 40_000_000, ["--batches", "40"], ("keys", "20000000")),
     ]
