@@ -189,6 +189,32 @@ TEST(JsonDecoderTest, ReadsTimestampsByTheirFormatB54) {
   ExpectCases(format, {{R"({"t":"01.06.2024"})", R"({"t":"2024-06-01T00:00:00Z"})"}});
 }
 
+TEST(JsonDecoderTest, ReadsKnownMembersAsItReadNewOnes) {
+  const auto format = Json({{"a", "int?"}, {"b", "string?"}, {"t", "timestamp?"}, {"j", "json?"}});
+  const std::string known =
+      R"({"a":1,"x":"y","b":"text","t":"2024-06-01T00:00:00Z","j":null,"x2":2})";
+  std::mt19937 random(7);
+  const std::string alphabet =
+      "{}[]:,\"\\ \t\n\x01\xc3\xa4"
+      "0123456789-.eEntfualsrx";
+  for (int round = 0; round < 20'000; ++round) {
+    std::string record = known;
+    for (int edit = 0; edit < 1 + round % 3; ++edit) {
+      const size_t at = random() % record.size();
+      const char c = alphabet[random() % alphabet.size()];
+      const auto kind = random() % 4;
+      if (kind == 0) record.erase(at, 1 + random() % 4);
+      if (kind == 1) record.insert(at, 1, c);
+      if (kind == 2) record[at] = c;
+      if (kind == 3) record.resize(at + 1);
+      if (record.empty()) record = "{}";
+    }
+    const auto decoder = DecoderOf(format);
+    EXPECT_EQ(Decoded(decoder.get(), known), Decoded(decoder.get(), known));
+    EXPECT_EQ(Decoded(decoder.get(), record), Decoded(format, record)) << record;
+  }
+}
+
 TEST(JsonDecoderTest, KeepsGoodRowsBetweenBadOnes) {
   const auto decoder =
       DecoderOf(Json({{"a", "int"}, {"l", "list<struct<x: int>>?"}, {"s", "string?"}}));

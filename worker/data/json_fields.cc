@@ -56,6 +56,7 @@ void JsonFields::Learn(std::string_view name, int field, Cursor* cursor) {
   bytes[name.size()] = '"';
   std::memcpy(guess.words.data(), bytes, sizeof bytes);
   guess.last = static_cast<uint32_t>((size - 1) / 8);
+  guess.size = static_cast<uint32_t>(size);
   char mask[8] = {};
   std::memset(mask, 0xff, (size - 1) % 8 + 1);
   std::memcpy(&guess.last_mask, mask, 8);

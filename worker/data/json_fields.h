@@ -18,6 +18,7 @@ class JsonFields {
  public:
   static constexpr int kIgnored = -1;
   static constexpr int kUnknown = -2;
+  static constexpr int kNotLearned = -3;
 
   // `names[i]` is field i's name in the data. Other names are `other`, but those of `ignored` are
   // kIgnored.
@@ -40,6 +41,20 @@ class JsonFields {
     }
     return FindSlowly(key, end, cursor);
   }
+  // The same for names that are remembered only, else kNotLearned; *size is that of the name with
+  // its closing quote, which may lie behind the end of the record. Requires: 64 bytes behind `key`
+  // can be read.
+  int FindLearned(const char* key, Cursor* cursor, size_t* size) const {
+    const size_t first = cursor->next_;
+    const size_t limit = first + kLookAhead < count_ ? first + kLookAhead : count_;
+    for (size_t i = first; i < limit; ++i) {
+      if (!guesses_[i].Matches(key)) continue;
+      cursor->next_ = i + 1;
+      *size = guesses_[i].size;
+      return guesses_[i].field;
+    }
+    return kNotLearned;
+  }
   // The member name as it reads, for messages.
   static std::string Name(const char* key, const char* end);
 
@@ -54,6 +69,7 @@ class JsonFields {
     std::array<uint64_t, kWords> words{};
     uint64_t last_mask = 0;
     uint32_t last = 0;  // index of the last word
+    uint32_t size = 0;
     int field = kIgnored;
 
     bool Matches(const char* key) const {

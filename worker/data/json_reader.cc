@@ -5,6 +5,7 @@
 #include "worker/data/format.h"
 #include "worker/data/json_check.h"
 #include "worker/data/json_map.h"
+#include "worker/data/json_scan.h"
 #include "worker/data/json_text.h"
 #include "worker/data/timestamp.h"
 #include "worker/data/utf8.h"
@@ -13,12 +14,30 @@ namespace millrace::worker {
 
 namespace ondemand = simdjson::ondemand;
 
+namespace {
+
+// Records in a row that may fail to be plain before most are no longer tried.
+constexpr int kPlainPatience = 8;
+constexpr int kPlainPause = 64;
+
+}  // namespace
+
 Status JsonReader::Read(std::string_view record, std::vector<std::shared_ptr<Column>>* columns,
                         Arena* arena) {
   arena_ = arena;
   end_ = record.data() + record.size();
   path_.clear();
   problem_.clear();
+  const size_t row = columns->empty() ? 0 : columns->front()->size();
+  if (ExpectsPlain()) {
+    if (ReadPlain(record.data(), columns)) {
+      plain_failures_ = 0;
+      return OkStatus();
+    }
+    for (const auto& column : *columns) Truncate(column.get(), row);
+    path_.clear();
+    problem_.clear();
+  }
   if (record.starts_with(kByteOrderMark)) return InvalidError(Message(record));
   ondemand::document document;
   ondemand::object object;
@@ -30,13 +49,52 @@ Status JsonReader::Read(std::string_view record, std::vector<std::shared_ptr<Col
     Malformed(error);
     return InvalidError(Message(record));
   }
-  const size_t row = columns->empty() ? 0 : columns->front()->size();
   if (!ReadMembers(object, root_.get(), columns, row)) return InvalidError(Message(record));
   // Anything but the end of the document is text behind the object, or an object that was never
   // closed.
   if (document.current_location().error() != simdjson::OUT_OF_BOUNDS)
     return InvalidError(Message(record));
   return OkStatus();
+}
+
+// Where records are seldom plain the attempt is made for one in kPlainPause only.
+bool JsonReader::ExpectsPlain() {
+  if (++plain_failures_ <= kPlainPatience) return true;
+  if (plain_failures_ < kPlainPatience + kPlainPause) return false;
+  plain_failures_ = kPlainPatience;
+  return true;
+}
+
+bool JsonReader::ReadPlain(const char* at, std::vector<std::shared_ptr<Column>>* columns) {
+  JsonNode* const node = root_.get();
+  const uint64_t number = ++node->objects;
+  size_t found = 0;
+  JsonFields::Cursor cursor;
+  const auto take = [&](char c) {
+    at = SkipJsonSpace(at, end_);
+    return at < end_ && *at++ == c;
+  };
+  if (!take('{')) return false;
+  do {
+    size_t size = 0;
+    if (!take('"')) return false;
+    const int index = node->fields->FindLearned(at, &cursor, &size);
+    at += size;
+    if (index < JsonFields::kIgnored || !take(':')) return false;
+    const char* const value = SkipJsonSpace(at, end_);
+    at = EndOfPlainScalar(value, end_);
+    if (at == nullptr) return false;
+    if (index == JsonFields::kIgnored) continue;
+    const auto member = static_cast<size_t>(index);
+    if (node->seen[member] == number) return false;
+    node->seen[member] = number;
+    ++found;
+    const std::string_view token(value, static_cast<size_t>(at - value));
+    if (!ReadScalar(token, *node->parts[member], (*columns)[member].get())) return false;
+  } while (take(','));
+  // A record of plain members has the closing brace where no comma was.
+  if (at > end_ || at[-1] != '}' || SkipJsonSpace(at, end_) != end_) return false;
+  return found == node->members.size() || ReadMissing(node, columns);
 }
 
 bool JsonReader::ReadMembers(ondemand::object object, JsonNode* node,
@@ -86,33 +144,39 @@ bool JsonReader::ReadValue(ondemand::value value, JsonNode* node, Column* column
                             token.back() == '\t')) {
     token.remove_suffix(1);
   }
+  if (token != "null") {
+    if (node->type.kind() == Kind::kList) return ReadList(value, node, column);
+    if (node->type.kind() == Kind::kMap) return ReadMap(value, node, column);
+    if (node->type.kind() == Kind::kStruct) return ReadStruct(value, node, column);
+  }
+  return ReadScalar(token, *node, column);
+}
+
+bool JsonReader::ReadScalar(std::string_view token, const JsonNode& node, Column* column) {
   if (token == "null") {
-    if (node->type.kind() == Kind::kJson && !node->type.nullable()) return ReadJson(token, column);
-    if (!node->type.nullable()) return Mismatch(token, *node);
+    if (node.type.kind() == Kind::kJson && !node.type.nullable()) return ReadJson(token, column);
+    if (!node.type.nullable()) return Mismatch(token, node);
     column->AppendNull();
     return true;
   }
-  switch (node->type.kind()) {
+  switch (node.type.kind()) {
     case Kind::kBool:
       return ReadBool(token, column);
     case Kind::kInt:
     case Kind::kUint:
     case Kind::kDouble:
-      return ReadNumber(token, *node, column);
+      return ReadNumber(token, node, column);
     case Kind::kString:
     case Kind::kBytes:
     case Kind::kDuration:
-      return ReadString(token, *node, column);
+      return ReadString(token, node, column);
     case Kind::kTimestamp:
-      return ReadTimestamp(token, *node, column);
+      return ReadTimestamp(token, node, column);
     case Kind::kJson:
       return ReadJson(token, column);
     case Kind::kList:
-      return ReadList(value, node, column);
     case Kind::kMap:
-      return ReadMap(value, node, column);
     case Kind::kStruct:
-      return ReadStruct(value, node, column);
     case Kind::kNull:
     case Kind::kDyn:
     case Kind::kOptional:
@@ -120,7 +184,7 @@ bool JsonReader::ReadValue(ondemand::value value, JsonNode* node, Column* column
     case Kind::kTypeParam:
       break;
   }
-  return Mismatch(token, *node);
+  return Mismatch(token, node);
 }
 
 bool JsonReader::ReadBool(std::string_view token, Column* column) {

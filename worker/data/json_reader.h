@@ -37,7 +37,8 @@ std::unique_ptr<JsonNode> MakeJsonNode(const Type& declared, const Type& wanted,
 
 // Reads one JSON object into columns in one pass over its members, in their order in the document.
 // A member that comes again replaces what came before. Strings without escapes become views into
-// the record. Thread-compatible.
+// the record. Records of plain members (ASCII scalars with names seen before) are read without an
+// index of their structure, all others by simdjson, with the same result. Thread-compatible.
 class JsonReader {
  public:
   JsonReader(const api::TimestampFormat& timestamps, std::unique_ptr<JsonNode> root)
@@ -51,10 +52,15 @@ class JsonReader {
   using Value = simdjson::ondemand::value;
   using Object = simdjson::ondemand::object;
 
+  bool ExpectsPlain();
+  // False when the record is not plain, or wrong in any way; then the columns may hold parts of the
+  // row.
+  bool ReadPlain(const char* at, std::vector<std::shared_ptr<Column>>* columns);
   bool ReadMembers(Object object, JsonNode* node, std::vector<std::shared_ptr<Column>>* columns,
                    size_t row);
   bool ReadMissing(JsonNode* node, std::vector<std::shared_ptr<Column>>* columns);
   bool ReadValue(Value value, JsonNode* node, Column* column);
+  bool ReadScalar(std::string_view token, const JsonNode& node, Column* column);
   bool ReadBool(std::string_view token, Column* column);
   bool ReadNumber(std::string_view token, const JsonNode& node, Column* column);
   bool ReadString(std::string_view token, const JsonNode& node, Column* column);
@@ -81,6 +87,7 @@ class JsonReader {
   simdjson::ondemand::parser parser_;
   Arena* arena_ = nullptr;
   const char* end_ = nullptr;  // of the record
+  int plain_failures_ = 0;     // in a row
   std::string path_;           // of the failure
   std::string problem_;
 };
