@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <ctime>
 #include <string_view>
 
 #include "worker/runtime/exit_code.h"
@@ -28,10 +27,9 @@ SignalStop::SignalStop() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   waiter_ = std::jthread([this](const std::stop_token& done) {
     const sigset_t waited = StopSignals();
-    const timespec poll{0, 200'000'000};
     while (!done.stop_requested()) {
-      const int signal = sigtimedwait(&waited, nullptr, &poll);
-      if (signal <= 0) continue;
+      if (sigwaitinfo(&waited, nullptr) <= 0) continue;
+      if (done.stop_requested()) return;
       if (source_.stop_requested()) _exit(kExitInterrupted);
       if (isatty(STDERR_FILENO) != 0) {
         [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, kFinishing.data(), kFinishing.size());
@@ -41,6 +39,10 @@ SignalStop::SignalStop() {
   });
 }
 
-SignalStop::~SignalStop() = default;
+// The signal goes to the waiting thread alone: it wakes it, and ends nothing.
+SignalStop::~SignalStop() {
+  waiter_.request_stop();
+  pthread_kill(waiter_.native_handle(), SIGTERM);
+}
 
 }  // namespace millrace::worker
