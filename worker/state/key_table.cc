@@ -17,6 +17,7 @@ constexpr size_t kMinGarbageBytes = 64 << 10;
 // The first eight bytes as a number that orders like the bytes.
 uint64_t OrderedPrefix(std::string_view key) {
   uint64_t prefix = 0;
+  if (key.empty()) return prefix;  // of a keyless step; its data() may be null
   std::memcpy(&prefix, key.data(), std::min<size_t>(key.size(), sizeof prefix));
   return __builtin_bswap64(prefix);
 }
