@@ -5,8 +5,9 @@
 
 #include <cstdio>
 #include <map>
-#include <mutex>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
@@ -49,18 +50,46 @@ double CpuSeconds() {
 struct JobMetrics::Impl {
   explicit Impl(Labels constant) : constant_labels(std::move(constant)) {}
 
-  prometheus::Counter& Counter(const std::string& name, const Labels& labels = {}) {
-    return prometheus::BuildCounter().Name(name).Help(FindMetric(name).help).Labels(constant_labels).Register(registry).Add(labels);
+  // A metric with at most one label of its own. Made once; the registry's own look-ups build and hash maps of labels.
+  prometheus::Counter& Counter(std::string_view name, std::string_view label = {}, std::string_view value = {}) {
+    return Cached(&counters, name, label, value, [this](const std::string& known, const Labels& labels) {
+      return &prometheus::BuildCounter().Name(known).Help(FindMetric(known).help).Labels(constant_labels).Register(registry).Add(labels);
+    });
   }
-  prometheus::Gauge& Gauge(const std::string& name, const Labels& labels = {}) {
-    return prometheus::BuildGauge().Name(name).Help(FindMetric(name).help).Labels(constant_labels).Register(registry).Add(labels);
+  prometheus::Gauge& Gauge(std::string_view name, std::string_view label = {}, std::string_view value = {}) {
+    return Cached(&gauges, name, label, value, [this](const std::string& known, const Labels& labels) {
+      return &prometheus::BuildGauge().Name(known).Help(FindMetric(known).help).Labels(constant_labels).Register(registry).Add(labels);
+    });
   }
-  prometheus::Histogram& Histogram(const std::string& name) {
-    return prometheus::BuildHistogram().Name(name).Help(FindMetric(name).help).Labels(constant_labels).Register(registry).Add({}, Buckets());
+  prometheus::Histogram& Histogram(std::string_view name) {
+    return Cached(&histograms, name, {}, {}, [this](const std::string& known, const Labels& labels) {
+      return &prometheus::BuildHistogram().Name(known).Help(FindMetric(known).help).Labels(constant_labels).Register(registry).Add(labels, Buckets());
+    });
+  }
+
+  // By name and value of the label. The registry owns the metrics and keeps them where they are.
+  template <typename T>
+  using Cache = std::map<std::string, std::map<std::string, T*, std::less<>>, std::less<>>;
+  template <typename T, typename Make>
+  T& Cached(Cache<T>* cache, std::string_view name, std::string_view label, std::string_view value, const Make& make) {
+    std::lock_guard lock(caches);
+    auto family = cache->find(name);
+    if (family == cache->end()) family = cache->try_emplace(std::string(name)).first;
+    const auto it = family->second.find(value);
+    if (it != family->second.end()) return *it->second;
+    Labels labels;
+    if (!label.empty()) labels.emplace(label, value);
+    T* const made = make(family->first, labels);
+    family->second.emplace(value, made);
+    return *made;
   }
 
   Labels constant_labels;
   prometheus::Registry registry;
+  std::mutex caches;
+  Cache<prometheus::Counter> counters;
+  Cache<prometheus::Gauge> gauges;
+  Cache<prometheus::Histogram> histograms;
   std::mutex scrape;  // one Text at a time
   double cpu_seen = 0;  // guarded by scrape
   std::vector<std::string> stages;
@@ -69,7 +98,7 @@ struct JobMetrics::Impl {
 JobMetrics::JobMetrics(JobMetricsOptions options, const Clock* clock)
     : clock_(clock), impl_(std::make_unique<Impl>(Labels{{"namespace", options.ns}, {"job", options.job}})) {
   impl_->stages = options.stages;
-  impl_->Gauge("millrace_build_info", {{"version", options.version}}).Set(1);
+  impl_->Gauge("millrace_build_info", "version", options.version).Set(1);
   impl_->Gauge("millrace_batch_interval_seconds").Set(Seconds(options.batch_interval));
   impl_->Gauge("process_start_time_seconds").Set(UnixSeconds(clock->Now()));
   for (const char* name : {"millrace_batch_id", "millrace_batch_last_committed_timestamp_seconds", "millrace_rate_limit_records_per_second", "millrace_state_bytes"}) {
@@ -85,13 +114,13 @@ JobMetrics::JobMetrics(JobMetricsOptions options, const Clock* clock)
     impl_->Histogram(name);
   }
   for (const std::string& source : options.sources) {
-    impl_->Counter("millrace_input_records_total", {{"source", source}});
-    impl_->Gauge("millrace_watermark_timestamp_seconds", {{"source", source}});
+    impl_->Counter("millrace_input_records_total", "source", source);
+    impl_->Gauge("millrace_watermark_timestamp_seconds", "source", source);
   }
-  for (const std::string& sink : options.sinks) impl_->Counter("millrace_output_records_total", {{"sink", sink}});
+  for (const std::string& sink : options.sinks) impl_->Counter("millrace_output_records_total", "sink", sink);
   for (const std::string& stage : options.stages) {
-    impl_->Counter("millrace_stage_seconds_total", {{"stage", stage}});
-    impl_->Counter("millrace_stage_tasks_total", {{"stage", stage}});
+    impl_->Counter("millrace_stage_seconds_total", "stage", stage);
+    impl_->Counter("millrace_stage_tasks_total", "stage", stage);
   }
 }
 
@@ -113,14 +142,14 @@ void JobMetrics::OnBatchCommitted(const BatchInfo& info) {
   m.Gauge("millrace_lag_records").Set(static_cast<double>(info.lag_records));
   m.Gauge("millrace_rate_limit_records_per_second").Set(info.rate);
   m.Gauge("millrace_state_bytes").Set(static_cast<double>(info.state_bytes));
-  for (const auto& [source, records] : info.input_by_source) m.Counter("millrace_input_records_total", {{"source", source}}).Increment(static_cast<double>(records));
-  for (const auto& [sink, rows] : info.output_by_sink) m.Counter("millrace_output_records_total", {{"sink", sink}}).Increment(static_cast<double>(rows));
+  for (const auto& [source, records] : info.input_by_source) m.Counter("millrace_input_records_total", "source", source).Increment(static_cast<double>(records));
+  for (const auto& [sink, rows] : info.output_by_sink) m.Counter("millrace_output_records_total", "sink", sink).Increment(static_cast<double>(rows));
   for (const PlannedSource& source : info.plan.sources) {
-    m.Gauge("millrace_watermark_timestamp_seconds", {{"source", source.name}}).Set(UnixSeconds(source.watermark));
+    m.Gauge("millrace_watermark_timestamp_seconds", "source", source.name).Set(UnixSeconds(source.watermark));
   }
   for (size_t i = 0; i < info.stages.size(); ++i) {
-    m.Counter("millrace_stage_seconds_total", {{"stage", m.stages[i]}}).Increment(Seconds(info.stages[i].time));
-    m.Counter("millrace_stage_tasks_total", {{"stage", m.stages[i]}}).Increment(info.stages[i].tasks);
+    m.Counter("millrace_stage_seconds_total", "stage", m.stages[i]).Increment(Seconds(info.stages[i].time));
+    m.Counter("millrace_stage_tasks_total", "stage", m.stages[i]).Increment(info.stages[i].tasks);
   }
 }
 
