@@ -3,6 +3,9 @@ SHELL := /bin/bash
 PRESET ?= release
 BUILD := build/$(PRESET)
 JOBS ?= $(shell nproc)
+# Compilations are shared between clones of the project on one machine.
+export CCACHE_BASEDIR ?= /
+export CCACHE_NOHASHDIR ?= 1
 
 .PHONY: help demo build test bench fuzz format tidy deps sanitize clean
 
