@@ -19,7 +19,7 @@ EVENTS = 2_000_000
 SPARSE_EVENTS = 500_000
 VOCABULARY = 50_000
 USERS = 10_000
-EMPTY_BATCHES = 500
+EMPTY_BATCHES = 400
 STARTS = 10
 
 # name: what is counted, how many, arguments of the run, the limit measured beside it.
@@ -155,8 +155,8 @@ def show(row):
 
 def measure_overheads(runner):
     """CPU of a batch that holds next to nothing, time to the first batch, memory of a waiting job."""
-    few, _, _ = min(runner.run("empty", ["--batches", "10"]) for _ in range(3))
-    many, _, _ = min(runner.run("empty", ["--batches", str(10 + EMPTY_BATCHES)]) for _ in range(2))
+    few, _, _ = min(runner.run("empty", ["--batches", "10"]) for _ in range(4))
+    many, _, _ = min(runner.run("empty", ["--batches", str(10 + EMPTY_BATCHES)]) for _ in range(4))
     one = ["--batches", "1", "--set", "spec.sources[0].file.path=" + os.path.join(runner.data, "one.txt")]
     starts = sorted(runner.run("words-100", one)[2] for _ in range(STARTS))
     process = runner.spawn("idle", [])
