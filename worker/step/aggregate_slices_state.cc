@@ -35,6 +35,8 @@ bool SliceOperator::HasWork(const BatchContext& context) const {
     return true;
   }
   if (slices_.empty() || now <= kBeginning / 2) return false;
+  // No window ends before its first slice does.
+  if (slices_.begin()->first > now - window.grid.width()) return false;
   return window.updating() ? window.grid.LastEndOf(slices_.begin()->first) <= now
                            : FirstDue(window.Previous(context)) <= now - window.grid.length() ||
                                  window.grid.LastEndOf(slices_.begin()->first) <= now;
