@@ -112,14 +112,14 @@ class Runner:
         return subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {self.core}))
 
     def run(self, name, arguments):
-        """CPU seconds, peak bytes and wall seconds of one run."""
+        """CPU seconds, peak bytes, wall seconds and user seconds of one run."""
         begin = time.monotonic()
         process = self.spawn(name, arguments)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             raise SystemExit("job %s ended with %d" % (name, process.returncode))
-        return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, time.monotonic() - begin
+        return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, time.monotonic() - begin, usage.ru_utime
 
     def limit(self, what, argument):
         """Items a CPU second of the bare loop."""
@@ -137,7 +137,7 @@ def measure_jobs(runner, names, repeat):
         if names and not any(name.startswith(wanted) for wanted in names):
             continue
         runs = [runner.run(name, arguments) for _ in range(repeat)]
-        cpu, peak, _ = min(runs)
+        cpu, peak, _, _ = min(runs)
         if limit and limit not in limits:
             limits[limit] = runner.limit(*limit)
         row = {"job": name, "unit": unit, "rate": items / cpu / 1e6, "cpu": cpu * 1e6 / items, "peak": peak / 2**20,
@@ -155,8 +155,8 @@ def show(row):
 
 def measure_overheads(runner):
     """CPU of a batch that holds next to nothing, time to the first batch, memory of a waiting job."""
-    few, _, _ = min(runner.run("empty", ["--batches", "10"]) for _ in range(4))
-    many, _, _ = min(runner.run("empty", ["--batches", str(10 + EMPTY_BATCHES)]) for _ in range(4))
+    few = min(runner.run("empty", ["--batches", "10"]) for _ in range(4))
+    many = min(runner.run("empty", ["--batches", str(10 + EMPTY_BATCHES)]) for _ in range(4))
     one = ["--batches", "1", "--set", "spec.sources[0].file.path=" + os.path.join(runner.data, "one.txt")]
     starts = sorted(runner.run("words-100", one)[2] for _ in range(STARTS))
     process = runner.spawn("idle", [])
@@ -164,7 +164,8 @@ def measure_overheads(runner):
     process.send_signal(signal.SIGTERM)
     _, _, usage = os.wait4(process.pid, 0)
     process.returncode = 0
-    result = {"batch_us": (many - few) / EMPTY_BATCHES * 1e6, "first_batch_ms": starts[len(starts) // 2] * 1e3,
+    result = {"batch_user_us": (many[3] - few[3]) / EMPTY_BATCHES * 1e6,
+              "batch_us": (many[0] - few[0]) / EMPTY_BATCHES * 1e6, "first_batch_ms": starts[len(starts) // 2] * 1e3,
               "idle_mb": usage.ru_maxrss / 1024, "idle_cpu_ms_a_second": (usage.ru_utime + usage.ru_stime) * 1e3 / 3}
     for name, value in result.items():
         print("%-20s %8.1f" % (name, value), flush=True)
