@@ -69,7 +69,10 @@ Result<std::string> Base64Decode(std::string_view text) {
 std::string Sha256(std::string_view bytes) {
   std::array<unsigned char, 32> digest{};
   unsigned int size = 0;
-  CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1);
+  // Looked up once: EVP_sha256() would be resolved again by every call.
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  CHECK(algorithm != nullptr);
+  CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, algorithm, nullptr) == 1);
   return std::string(reinterpret_cast<const char*>(digest.data()), size);
 }
 
