@@ -193,10 +193,11 @@ def write_markdown(path, rows, overheads):
             out.write("| %s (%s) | %.2f | %.3f | %.0f | %s |\n" %
                       (row["job"], row["unit"], row["rate"], row["cpu"], row["peak"], limit))
         if overheads:
-            out.write("\n| overhead | |\n|---|---:|\n| CPU of a batch of one record or so | %.0f us |\n"
+            out.write("\n| overhead | |\n|---|---:|\n| CPU of a batch of one record, user | %.0f us |\n"
+                      "| the same with the system's part, which is waking up | %.0f us |\n"
                       "| start of the process to the end of its first batch | %.0f ms |\n| memory of a waiting job | %.0f MB |\n"
                       "| CPU of a waiting job a second (10 ticks) | %.1f ms |\n" %
-                      (overheads["batch_us"], overheads["first_batch_ms"], overheads["idle_mb"], overheads["idle_cpu_ms_a_second"]))
+                      (overheads["batch_user_us"], overheads["batch_us"], overheads["first_batch_ms"], overheads["idle_mb"], overheads["idle_cpu_ms_a_second"]))
 
 
 def main():
