@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need, by package name, on Debian 12/13 and Ubuntu 24.04.
 # Does nothing when everything is there. Needs root or sudo only when something is missing.
+# Usage: install-deps.sh [--dev] [--kafka]   clang and its tools; what a Kafka broker and its tests need
 set -euo pipefail
 
 # name = what dpkg knows; "a|b" = the first one that the distribution has.
@@ -9,7 +10,13 @@ packages=(
   libyaml-cpp-dev libsimdjson-dev libxxhash-dev libre2-dev prometheus-cpp-dev libgtest-dev libgmock-dev
   libcpp-httplib-dev libzstd-dev zlib1g-dev libssl-dev libcli11-dev tzdata procps
 )
-[ "${1:-}" = "--dev" ] && packages+=(clang clang-format clang-tidy "libclang-rt-14-dev|libclang-rt-dev")
+for group in "$@"; do
+  case $group in
+    --dev) packages+=(clang clang-format clang-tidy "libclang-rt-14-dev|libclang-rt-dev") ;;
+    --kafka) packages+=("default-jre-headless|openjdk-17-jre-headless" maven openssl kcat python3-confluent-kafka util-linux) ;;
+    *) echo "install-deps: unknown group $group; there are --dev and --kafka" >&2; exit 2 ;;
+  esac
+done
 
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
