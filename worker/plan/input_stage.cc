@@ -245,7 +245,10 @@ InputStage::InputStage(InputSpec spec, const BatchTables* tables)
 
 void InputStage::Assign(std::vector<PartitionRange> ranges, std::map<int, std::map<int64_t, std::string>> exclusions) {
   ranges_.clear();
-  for (PartitionRange& range : ranges) ranges_[range.partition] = std::move(range);
+  for (PartitionRange& range : ranges) {
+    if (range.partition >= units()) decoders_.resize(range.partition + 1);
+    ranges_[range.partition] = std::move(range);
+  }
   exclusions_ = std::move(exclusions);
 }
 

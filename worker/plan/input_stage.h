@@ -37,6 +37,8 @@ class InputStage final : public StageLogic {
 
   // Sets the live source; it outlives the stage's use. Requires: before the first batch.
   void Bind(Source* source) { source_ = source; }
+  // Partitions of the batch to run next: units appear as their source finds partitions. Never shrinks.
+  int units() const { return static_cast<int>(decoders_.size()); }
   // The ranges of the batch to run next, and the records in them to leave out (range index numbers by partition).
   void Assign(std::vector<PartitionRange> ranges, std::map<int, std::map<int64_t, std::string>> exclusions);
   // Bisecting: only records with index < limit of this partition are read; -1 for all.

@@ -39,6 +39,7 @@ class StageBuilder {
   void Build() {
     plan_->tables = std::make_unique<BatchTables>();
     plan_->inputs.resize(job_.spec.sources.size());
+    plan_->input_stages.resize(job_.spec.sources.size(), -1);
     places_.resize(logical_.nodes.size());
     MarkLive();
     AddNodes(false);
@@ -141,6 +142,7 @@ void StageBuilder::AddSource(int index, const LogicalNode& node) {
   plan_->inputs[node.source] = stage.get();
   Pipeline* pipeline = &stage->pipeline();
   const int number = AddStage(source.name, "read " + source.name, PartitionsOf(source), std::move(stage), pipeline);
+  plan_->input_stages[node.source] = number;
   places_[index] = {{number, 0}};
 }
 

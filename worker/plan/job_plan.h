@@ -46,6 +46,7 @@ struct PlanOperation {
 struct JobPlan {
   JobGraph graph;
   std::vector<InputStage*> inputs;             // by source index; null when nobody reads the source
+  std::vector<int> input_stages;               // by source index: number in the graph; -1 when nobody reads the source
   std::vector<SchemaRef> wanted;               // by source index: fields the source must fill (payload and hidden)
   std::vector<PlanEnd> ends;
   int first_dead_letter_stage = 0;             // stages from here on run after the first wave of delivery

@@ -129,6 +129,7 @@ Status BatchRunner::Prepare(const BatchPlan& plan) {
       if (exclusion.source == plan.sources[i].name) exclusions[exclusion.partition][exclusion.index] = exclusion.message;
     }
     input->Assign(std::move(ranges), std::move(exclusions));
+    parts_->plan.graph.stages[parts_->plan.input_stages[i]].units = input->units();
   }
   return OkStatus();
 }

@@ -18,8 +18,7 @@ std::vector<WatermarkConfig> WatermarkConfigs(const api::StreamingJob& job) {
   for (const api::Source& source : job.spec.sources) {
     WatermarkConfig config;
     if (source.event_time) {
-      config = {true, source.event_time->watermark_delay, source.event_time->idle_timeout, PartitionsOf(source)};
-      if (std::holds_alternative<api::FileSource>(source.kind)) config.known_partitions = 0;
+      config = {true, source.event_time->watermark_delay, source.event_time->idle_timeout, !std::holds_alternative<api::FileSource>(source.kind)};
     }
     configs.push_back(config);
   }
@@ -31,7 +30,7 @@ std::vector<WatermarkConfig> WatermarkConfigs(const api::StreamingJob& job) {
 Scheduler::Scheduler(JobParts* parts, SchedulerOptions options, JobListener* listener)
     : parts_(parts), options_(options), listener_(listener), runner_(parts, listener),
       rates_(parts->job->spec.backpressure, parts->job->spec.batch_interval),
-      watermarks_(WatermarkConfigs(*parts->job), parts->clock->Monotonic()),
+      watermarks_(WatermarkConfigs(*parts->job)),
       spec_hash_(HexEncode(Sha256(std::string(kSemanticsVersion) + api::ToJson(*parts->job)))) {}
 
 Status Scheduler::Open() {
@@ -111,7 +110,7 @@ SourcePosition Scheduler::PositionOf(const std::string& source) const {
 int Scheduler::Partitions() const {
   int partitions = 0;
   for (size_t i = 0; i < parts_->sources.size(); ++i) {
-    if (parts_->sources[i] != nullptr) partitions += PartitionsOf(parts_->job->spec.sources[i]);
+    if (parts_->sources[i] != nullptr) partitions += parts_->sources[i]->num_partitions();
   }
   return std::max(1, partitions);
 }
@@ -123,6 +122,7 @@ Result<bool> Scheduler::CollectOffers(BatchPlan* plan) {
   const double seconds = std::chrono::duration<double>(parts_->job->spec.batch_interval).count();
   bool ended = true;
   lag_records_ = -1;
+  must_commit_ = false;
   for (size_t i = 0; i < parts_->sources.size(); ++i) {
     const api::Source& spec = parts_->job->spec.sources[i];
     PlannedSource& planned = plan->sources.emplace_back();
@@ -130,13 +130,15 @@ Result<bool> Scheduler::CollectOffers(BatchPlan* plan) {
     if (parts_->sources[i] == nullptr) continue;
     const SourcePosition position = PositionOf(spec.name);
     OfferRequest request{&position, plan->batch_time, 0, 0};
-    if (limit > 0) request.max_records = std::max<int64_t>(1, limit * PartitionsOf(spec) / partitions);
+    if (limit > 0) request.max_records = std::max<int64_t>(1, limit * parts_->sources[i]->num_partitions() / partitions);
     if (spec.max_rate_per_partition) {
       request.max_records_per_partition = std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(*spec.max_rate_per_partition) * seconds));
     }
     Result<SourceOffer> offer = parts_->sources[i]->Offer(request);
     if (!offer.ok()) return offer.status().WithContext("source \"" + spec.name + "\"");
     planned.cursor = std::move(offer->cursor);
+    must_commit_ = must_commit_ || offer->must_commit;
+    watermarks_.KnowPartitions(static_cast<int>(i), parts_->sources[i]->num_partitions(), parts_->clock->Monotonic());
     ended = ended && offer->ended;
     if (offer->lag_records >= 0) lag_records_ = std::max<int64_t>(lag_records_, 0) + offer->lag_records;
     for (PartitionRange& range : offer->ranges) {
@@ -153,7 +155,7 @@ Result<std::optional<BatchPlan>> Scheduler::PlanNext() {
   plan.spec_hash = spec_hash_;
   plan.batch_time = timer_->Next(now);
   ASSIGN_OR_RETURN(const bool ended, CollectOffers(&plan));
-  const bool idle = plan.empty();
+  const bool idle = plan.empty() && !must_commit_;
   plan.final = ended && idle;
   ended_ = ended;
   const std::vector<TimePoint> watermarks = watermarks_.Next(parts_->clock->Monotonic());

@@ -57,6 +57,7 @@ class Scheduler {
   int64_t lag_records_ = -1;
   MonotonicTime last_input_;
   MonotonicTime due_;
+  bool must_commit_ = false;  // some source's cursor has to be committed even without input
   bool ended_ = false;      // every source ended; only the final batch is left
   bool completed_ = false;
 };

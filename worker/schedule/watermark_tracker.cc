@@ -5,8 +5,13 @@
 
 namespace millrace::worker {
 
-WatermarkTracker::WatermarkTracker(std::vector<WatermarkConfig> sources, MonotonicTime start) : start_(start) {
-  for (WatermarkConfig& config : sources) sources_.push_back({config, {}, {}, TimePoint::min(), false});
+WatermarkTracker::WatermarkTracker(std::vector<WatermarkConfig> sources) {
+  for (const WatermarkConfig& config : sources) sources_.push_back({config, {}, {}, {}, TimePoint::min(), false});
+}
+
+void WatermarkTracker::KnowPartitions(int source, int count, MonotonicTime now) {
+  std::vector<MonotonicTime>& known = sources_[source].known_since;
+  if (sources_[source].config.partitions_hold && known.size() < static_cast<size_t>(count)) known.resize(count, now);
 }
 
 void WatermarkTracker::Resume(int source, const std::map<int, TimePoint>& maxima, TimePoint watermark, MonotonicTime now) {
@@ -28,8 +33,8 @@ void WatermarkTracker::Advance(Source& source, MonotonicTime now) const {
   TimePoint lowest = TimePoint::max();
   TimePoint highest = TimePoint::min();
   bool held = false;  // by a known partition without any record yet
-  for (int partition = 0; partition < source.config.known_partitions; ++partition) {
-    held |= !source.maxima.contains(partition) && now - start_ < source.config.idle_timeout;
+  for (size_t partition = 0; partition < source.known_since.size(); ++partition) {
+    held |= !source.maxima.contains(static_cast<int>(partition)) && now - source.known_since[partition] < source.config.idle_timeout;
   }
   source.idle = !held;
   for (const auto& [partition, time] : source.maxima) {

@@ -9,17 +9,25 @@ using std::chrono::seconds;
 
 TimePoint T(int second) { return TimePoint(seconds(second)); }
 MonotonicTime M(int second) { return MonotonicTime(seconds(second)); }
-WatermarkConfig Config(int known) { return {true, seconds(5), seconds(30), known}; }
+
+// Sources of so many partitions each; 0: a file, whose lanes hold nobody back.
+WatermarkTracker Tracker(const std::vector<int>& partitions) {
+  std::vector<WatermarkConfig> configs;
+  for (const int count : partitions) configs.push_back({true, seconds(5), seconds(30), count > 0});
+  WatermarkTracker tracker(configs);
+  for (size_t i = 0; i < partitions.size(); ++i) tracker.KnowPartitions(static_cast<int>(i), partitions[i], M(0));
+  return tracker;
+}
 
 TEST(WatermarkTrackerTest, IsTheSlowestPartitionMinusTheDelay) {
-  WatermarkTracker tracker({Config(2)}, M(0));
+  WatermarkTracker tracker = Tracker({2});
   tracker.Observe(0, 0, T(100), M(1));
   tracker.Observe(0, 1, T(80), M(1));
   EXPECT_EQ(tracker.Next(M(1))[0], T(75));
 }
 
 TEST(WatermarkTrackerTest, NeverFalls) {
-  WatermarkTracker tracker({Config(1)}, M(0));
+  WatermarkTracker tracker = Tracker({1});
   tracker.Observe(0, 0, T(100), M(1));
   EXPECT_EQ(tracker.Next(M(1))[0], T(95));
   tracker.Observe(0, 0, T(50), M(2));
@@ -27,7 +35,7 @@ TEST(WatermarkTrackerTest, NeverFalls) {
 }
 
 TEST(WatermarkTrackerTest, WaitsForSilentPartitionsUntilTheyAreIdle) {
-  WatermarkTracker tracker({Config(2)}, M(0));
+  WatermarkTracker tracker = Tracker({2});
   tracker.Observe(0, 0, T(100), M(1));
   EXPECT_EQ(tracker.Next(M(29))[0], TimePoint::min());
   tracker.Observe(0, 0, T(120), M(29));
@@ -35,13 +43,13 @@ TEST(WatermarkTrackerTest, WaitsForSilentPartitionsUntilTheyAreIdle) {
 }
 
 TEST(WatermarkTrackerTest, FileLanesDoNotWaitForOthers) {
-  WatermarkTracker tracker({Config(0)}, M(0));
+  WatermarkTracker tracker = Tracker({0});
   tracker.Observe(0, 3, T(100), M(1));
   EXPECT_EQ(tracker.Next(M(1))[0], T(95));
 }
 
 TEST(WatermarkTrackerTest, AnIdleSourceFollowsTheFurthestOther) {
-  WatermarkTracker tracker({Config(1), Config(1)}, M(0));
+  WatermarkTracker tracker = Tracker({1, 1});
   tracker.Observe(0, 0, T(10), M(1));
   tracker.Observe(1, 0, T(100), M(35));
   const std::vector<TimePoint> watermarks = tracker.Next(M(36));
@@ -50,9 +58,20 @@ TEST(WatermarkTrackerTest, AnIdleSourceFollowsTheFurthestOther) {
 }
 
 TEST(WatermarkTrackerTest, ResumesFromTheCommitRecord) {
-  WatermarkTracker tracker({Config(1)}, M(0));
+  WatermarkTracker tracker = Tracker({1});
   tracker.Resume(0, {{0, T(50)}}, T(45), M(0));
   EXPECT_EQ(tracker.Next(M(1))[0], T(45));
+}
+
+TEST(WatermarkTrackerTest, PartitionsFoundLaterHoldFromThenOn) {
+  WatermarkTracker tracker = Tracker({1});
+  tracker.Observe(0, 0, T(100), M(40));
+  EXPECT_EQ(tracker.Next(M(40))[0], T(95));
+  tracker.KnowPartitions(0, 2, M(50));
+  tracker.Observe(0, 0, T(200), M(51));
+  EXPECT_EQ(tracker.Next(M(51))[0], T(95));
+  tracker.Observe(0, 1, T(150), M(52));
+  EXPECT_EQ(tracker.Next(M(52))[0], T(145));
 }
 
 }  // namespace

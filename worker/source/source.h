@@ -42,6 +42,7 @@ struct SourceOffer {
   std::vector<PartitionRange> ranges;  // only non-empty ones
   std::string cursor;                  // replaces the position's cursor
   bool ended = false;                  // nothing will follow these ranges
+  bool must_commit = false;            // the cursor has to become durable even without ranges (first offsets of a partition)
   int64_t lag_records = -1;            // known records behind these ranges, -1 unknown
 };
 
@@ -62,6 +63,7 @@ class RecordConsumer {
 class Source {
  public:
   virtual ~Source() = default;
+  // Partitions known so far; may grow with an Offer. Scheduler's thread.
   virtual int num_partitions() const = 0;
   // Begins background work (sockets, listeners). `position` is that of the last plan. Errors are final configuration errors.
   virtual Status Start(const SourcePosition& position) = 0;
