@@ -1,25 +1,15 @@
 #include "worker/source/push_source.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "worker/source/position.h"
 
 namespace millrace::worker {
 namespace {
 
-Result<uint64_t> ParseSequence(const std::string& text) {
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return GoneError("StateLost: \"" + text + "\" is no position in a push log");
-  }
-  return value;
-}
+constexpr std::string_view kLog = "a push log";
 
-Result<uint64_t> SequenceOf(const SourcePosition& position) {
-  const auto found = position.offsets.find(0);
-  if (found == position.offsets.end() || found->second.empty()) return uint64_t{0};
-  return ParseSequence(found->second);
-}
+Result<uint64_t> SequenceOf(const SourcePosition& position) { return PositionAt(position, 0, kLog); }
 
 }  // namespace
 
@@ -68,8 +58,8 @@ Result<SourceOffer> PushSource::Offer(const OfferRequest& request) {
 }
 
 Status PushSource::Read(const PartitionRange& range, RecordConsumer* consumer) {
-  ASSIGN_OR_RETURN(const uint64_t from, ParseSequence(range.from));
-  ASSIGN_OR_RETURN(const uint64_t to, ParseSequence(range.to));
+  ASSIGN_OR_RETURN(const uint64_t from, ParsePosition(range.from, kLog));
+  ASSIGN_OR_RETURN(const uint64_t to, ParsePosition(range.to, kLog));
   ASSIGN_OR_RETURN(const std::string proof, log_->DigestAt(to));
   if (proof != range.proof) {
     return GoneError("StateLost: the push log of source " + name_ + " holds other records below " +

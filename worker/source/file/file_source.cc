@@ -1,20 +1,14 @@
 #include "worker/source/file/file_source.h"
 
-#include <charconv>
 #include <cmath>
+
+#include "worker/source/position.h"
 
 namespace millrace::worker {
 namespace {
 
 int64_t Records(uint64_t bytes, double record_bytes) {
   return static_cast<int64_t>(std::ceil(static_cast<double>(bytes) / record_bytes));
-}
-
-Result<uint64_t> ParseBytes(const std::string& text) {
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size()) return value;
-  return GoneError("StateLost: \"" + text + "\" is no position of a file source");
 }
 
 }  // namespace
@@ -60,7 +54,7 @@ Result<SourceOffer> FileSource::Offer(const OfferRequest& request) {
     range.partition = lane;
     const auto before = position.offsets.find(lane);
     range.from = before == position.offsets.end() || before->second.empty() ? "0" : before->second;
-    ASSIGN_OR_RETURN(uint64_t to, ParseBytes(range.from));
+    ASSIGN_OR_RETURN(uint64_t to, ParsePosition(range.from, "a file source"));
     for (const FilePiece& piece : pieces) to += piece.to - piece.from;
     range.to = std::to_string(to);
     range.proof = EncodePieces(pieces);

@@ -3,30 +3,18 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
 #include "crds/base/text.h"
+#include "worker/source/position.h"
 
 namespace millrace::worker {
 namespace {
 
 constexpr size_t kBatchRows = 4096;
+constexpr std::string_view kOwner = "a generator";
 constexpr std::string_view kSequenceField = "seq";
 constexpr std::string_view kPositionName = "__position";
-
-Result<uint64_t> ParseCount(const std::string& text) {
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size()) return value;
-  return GoneError("StateLost: \"" + text + "\" is no position of a generator");
-}
-
-Result<uint64_t> CountAt(const SourcePosition& position, int partition) {
-  const auto found = position.offsets.find(partition);
-  if (found == position.offsets.end() || found->second.empty()) return uint64_t{0};
-  return ParseCount(found->second);
-}
 
 ExprEnv SequenceEnv() { return {Schema({{std::string(kSequenceField), Type(Kind::kInt)}}), {}}; }
 
@@ -149,7 +137,7 @@ Result<SourceOffer> GeneratorSource::Offer(const OfferRequest& request) {
   std::vector<uint64_t> from;
   uint64_t planned = 0;
   for (int p = 0; p < spec_.partitions; ++p) {
-    ASSIGN_OR_RETURN(const uint64_t count, CountAt(*request.position, p));
+    ASSIGN_OR_RETURN(const uint64_t count, PositionAt(*request.position, p, kOwner));
     from.push_back(count);
     planned += count;
   }
@@ -181,8 +169,8 @@ Status GeneratorSource::Read(const PartitionRange& range, RecordConsumer* consum
     return GoneError("SourceChanged: generator " + name_ + " has another specification than when " +
                      "this range was planned");
   }
-  ASSIGN_OR_RETURN(const uint64_t from, ParseCount(range.from));
-  ASSIGN_OR_RETURN(const uint64_t to, ParseCount(range.to));
+  ASSIGN_OR_RETURN(const uint64_t from, ParsePosition(range.from, kOwner));
+  ASSIGN_OR_RETURN(const uint64_t to, ParsePosition(range.to, kOwner));
   const auto partitions = static_cast<uint64_t>(spec_.partitions);
   for (uint64_t i = from; i < to; i += kBatchRows) {
     const size_t rows = std::min<uint64_t>(kBatchRows, to - i);
