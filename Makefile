@@ -7,13 +7,14 @@ JOBS ?= $(shell nproc)
 export CCACHE_BASEDIR ?= /
 export CCACHE_NOHASHDIR ?= 1
 
-.PHONY: help demo build test bench fuzz format tidy deps sanitize clean
+.PHONY: help demo build test bench fuzz format tidy deps sanitize kafka clean
 
 help:
 	@echo "make demo      install what is needed, build, and count the words of this machine's own documentation"
 	@echo "make build     build ./build/release/millrace (PRESET=debug|asan+ubsan|tsan for others)"
 	@echo "make test      install what is needed, build everything, run every test"
 	@echo "make sanitize  run the unit tests under asan+ubsan and tsan"
+	@echo "make kafka     run a Kafka broker on a free port of this machine until Ctrl-C (KAFKA=\"--brokers 3\")"
 	@echo "make bench     run the benchmarks (see bench/README.md)"
 	@echo "make fuzz      run each fuzzer for 60 s (clang)"
 	@echo "make format    format the sources; make tidy: run clang-tidy"
@@ -31,12 +32,17 @@ demo: deps
 	@scripts/demo.sh $(CURDIR)/build/release/millrace
 
 test: build
+	@scripts/install-deps.sh --kafka
 	@ctest --preset $(PRESET) -j $(JOBS)
 
 sanitize:
 	@for preset in asan+ubsan tsan; do \
 	  cmake --preset $$preset >/dev/null && cmake --build --preset $$preset -j $(JOBS) && \
 	  ctest --preset $$preset -j $(JOBS) -L unit || exit 1; done
+
+kafka:
+	@scripts/install-deps.sh --kafka
+	@/usr/bin/python3 tests/kafka/broker.py run $(KAFKA)
 
 bench: deps
 	@cmake --preset release >/dev/null
