@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,10 @@ struct RawRecords {
   // it. Empty otherwise. Kept alive by `owners`; the same for all records of one call.
   std::string_view header;
   int64_t first_index = 0;            // index of the first record in the unit's planned range
-  // Position of record i for messages and dead letters: path:line of files, partition/offset of Kafka.
+  // Position of record i for messages and dead letters: path:line of files, topic/partition and offset of Kafka.
   std::string path;
+  std::string topic;
+  int partition = -1;
   int64_t first_line = 0;   // 0: no lines
   // Lines in front of those numbers, where they are counted only when somebody asks; empty: none. Valid during the call.
   std::function<int64_t()> lines_before;
@@ -31,6 +34,11 @@ struct RawRecords {
   // Hidden columns that the source provides, one value per payload, e.g. "__path" (string), "__line" (int), "__key" (bytes?).
   std::vector<std::pair<std::string, ColumnRef>> hidden;
 };
+
+// Records rows[i] of `raw`, with their positions and hidden columns. The header and what they share stay.
+RawRecords SelectRecords(const RawRecords& raw, std::span<const uint32_t> rows);
+// Name of record i's position: "dir/file:7", "lines/3 offset 42", "record 5".
+std::string PlaceOfRecord(const RawRecords& raw, size_t i);
 
 // A record that cannot be decoded or processed.
 struct BadRecord {

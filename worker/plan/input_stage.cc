@@ -24,20 +24,9 @@ ColumnRef ConstantString(const std::shared_ptr<const std::string>& text, size_t 
   return column;
 }
 
-std::string PlaceOf(const RawRecords& raw, size_t i) {
-  if (!raw.path.empty()) {
-    if (raw.first_line == 0 && raw.lines.empty()) return raw.path;
-    const int64_t line = raw.lines.empty() ? raw.first_line + static_cast<int64_t>(i) : raw.lines[i];
-    return raw.path + ":" + std::to_string(line + (raw.lines_before ? raw.lines_before() : 0));
-  }
-  const int64_t offset = raw.offsets.empty() ? raw.first_offset + static_cast<int64_t>(i) : raw.offsets[i];
-  if (raw.first_offset >= 0 || !raw.offsets.empty()) return "offset " + std::to_string(offset);
-  return "record " + std::to_string(raw.first_index + static_cast<int64_t>(i));
-}
-
 // A stable number of the record's place in its source, for sampling.
 uint64_t PositionOf(const RawRecords& raw, int unit, size_t i) {
-  const std::string place = raw.path.empty() ? std::to_string(unit) + "/" + PlaceOf(raw, i) : PlaceOf(raw, i);
+  const std::string place = raw.path.empty() ? std::to_string(unit) + "/" + PlaceOfRecord(raw, i) : PlaceOfRecord(raw, i);
   return HashKey(place);
 }
 
@@ -58,6 +47,8 @@ class InputStage::Consumer final : public RecordConsumer {
 
  private:
   Status LeaveOut(RawRecords* raw);
+  Status RefuseNulls(RawRecords* raw);
+  DeadLetters::Entry EntryOf(std::string reason, const RawRecords& raw, size_t i) const;
   Status Reject(const RawRecords& raw, const std::vector<BadRecord>& bad);
   Status RejectOne(const std::string& place, const std::string& message, DeadLetters::Entry entry);
   Status PushWithHidden(const RecordBatch& payload, const RawRecords* raw, const std::vector<uint32_t>& source_rows);
@@ -79,37 +70,56 @@ class InputStage::Consumer final : public RecordConsumer {
 // Removes records beyond a bisecting limit and poison records, whose dead letters are written here.
 Status InputStage::Consumer::LeaveOut(RawRecords* raw) {
   if (limit_ < 0 && excluded_ == nullptr) return OkStatus();
-  RawRecords kept = *raw;
-  kept.payloads.clear();
-  kept.null_payload.clear();
-  kept.lines.clear();
-  kept.offsets.clear();
   std::vector<uint32_t> rows;
   for (size_t i = 0; i < raw->payloads.size(); ++i) {
     const int64_t index = raw->first_index + static_cast<int64_t>(i);
     if (limit_ >= 0 && index >= limit_) break;
     if (excluded_ != nullptr && excluded_->contains(index)) {
       ++run_->report->bad_records;
-      run_->dead_letters->Add({spec_.name, "Poison", PlaceOf(*raw, i) + ": " + excluded_->at(index), std::string(raw->payloads[i]), {}, {}, {}, {}});
+      DeadLetters::Entry entry = EntryOf("Poison", *raw, i);
+      entry.message = PlaceOfRecord(*raw, i) + ": " + excluded_->at(index);
+      run_->dead_letters->Add(std::move(entry));
       continue;
     }
     rows.push_back(static_cast<uint32_t>(i));
-    kept.payloads.push_back(raw->payloads[i]);
-    if (!raw->null_payload.empty()) kept.null_payload.push_back(raw->null_payload[i]);
-    kept.lines.push_back(raw->lines.empty() ? raw->first_line + static_cast<int64_t>(i) : raw->lines[i]);
-    if (raw->first_offset >= 0 || !raw->offsets.empty()) {
-      kept.offsets.push_back(raw->offsets.empty() ? raw->first_offset + static_cast<int64_t>(i) : raw->offsets[i]);
-    }
   }
-  for (auto& [name, column] : kept.hidden) column = Gather(*column, rows);
-  *raw = std::move(kept);
+  *raw = SelectRecords(*raw, rows);
   return OkStatus();
+}
+
+// Tombstones that the job did not ask for are bad records.
+Status InputStage::Consumer::RefuseNulls(RawRecords* raw) {
+  if (!spec_.refuse_nulls || raw->null_payload.empty()) return OkStatus();
+  std::vector<uint32_t> rows;
+  std::vector<BadRecord> bad;
+  for (size_t i = 0; i < raw->payloads.size(); ++i) {
+    if (raw->null_payload[i] == 0) rows.push_back(static_cast<uint32_t>(i));
+    else bad.push_back({i, "the record is null (a tombstone); set tombstones: Skip or Keep to accept it"});
+  }
+  RETURN_IF_ERROR(Reject(*raw, bad));
+  if (!bad.empty()) *raw = SelectRecords(*raw, rows);
+  raw->null_payload.clear();
+  return OkStatus();
+}
+
+// A dead letter for record i, but for its message.
+DeadLetters::Entry InputStage::Consumer::EntryOf(std::string reason, const RawRecords& raw, size_t i) const {
+  DeadLetters::Entry entry{spec_.name, std::move(reason), {}, std::string(raw.payloads[i]), {}, {}, {}, {}};
+  if (raw.topic.empty()) return entry;
+  entry.topic = raw.topic;
+  entry.partition = raw.partition;
+  entry.offset = raw.offsets.empty() ? raw.first_offset + static_cast<int64_t>(i) : raw.offsets[i];
+  for (const auto& [name, column] : raw.hidden) {
+    if (name == kMessageKeyField && !column->IsNull(i)) entry.key = std::string(column->strings[i]);
+  }
+  return entry;
 }
 
 Status InputStage::Consumer::OnRaw(RawRecords raw) {
   run_->report->input_records += static_cast<int64_t>(raw.payloads.size());
   for (const std::string_view payload : raw.payloads) run_->report->input_bytes += static_cast<int64_t>(payload.size()) + 1;
   RETURN_IF_ERROR(LeaveOut(&raw));
+  RETURN_IF_ERROR(RefuseNulls(&raw));
   DecodeResult decoded = stage_->decoders_[unit_]->Decode(raw);
   if (!decoded.bad.empty()) RETURN_IF_ERROR(Reject(raw, decoded.bad));
   return PushWithHidden(decoded.batch, &raw, decoded.source_rows);
@@ -136,8 +146,7 @@ Status InputStage::Consumer::OnBatch(RecordBatch batch, int64_t first_index) {
 
 Status InputStage::Consumer::Reject(const RawRecords& raw, const std::vector<BadRecord>& bad) {
   for (const BadRecord& record : bad) {
-    DeadLetters::Entry entry{spec_.name, "Decode", {}, std::string(raw.payloads[record.row]), {}, {}, {}, {}};
-    RETURN_IF_ERROR(RejectOne(PlaceOf(raw, record.row), record.message, std::move(entry)));
+    RETURN_IF_ERROR(RejectOne(PlaceOfRecord(raw, record.row), record.message, EntryOf("Decode", raw, record.row)));
   }
   return OkStatus();
 }
@@ -201,9 +210,11 @@ Status InputStage::Consumer::DropBadTimes(const Column& times, std::vector<BadRe
       continue;
     }
     const size_t from = source_rows.empty() ? row : source_rows[row];
-    const std::string place = raw == nullptr ? "" : PlaceOf(*raw, from);
-    const std::string value = raw == nullptr ? RowToJson(payload, row) : std::string(raw->payloads[from]);
-    RETURN_IF_ERROR(RejectOne(place, message, {spec_.name, "Decode", {}, value, {}, {}, {}, {}}));
+    if (raw == nullptr) {
+      RETURN_IF_ERROR(RejectOne("", message, {spec_.name, "Decode", {}, RowToJson(payload, row), {}, {}, {}, {}}));
+    } else {
+      RETURN_IF_ERROR(RejectOne(PlaceOfRecord(*raw, from), message, EntryOf("Decode", *raw, from)));
+    }
   }
   return OkStatus();
 }

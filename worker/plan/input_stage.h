@@ -18,6 +18,7 @@ struct InputSpec {
   int source_index = 0;
   int units = 1;
   api::ErrorPolicy on_error = api::ErrorPolicy::kFail;
+  bool refuse_nulls = false;             // records without a value (tombstones) are bad records
   std::optional<api::Format> format;     // none for generators
   SchemaRef payload;                     // fields the decoder (or generator) fills
   SchemaRef record;                      // payload plus the hidden fields that the job reads; what the pipeline sees

@@ -135,6 +135,9 @@ void StageBuilder::AddSource(int index, const LogicalNode& node) {
   spec.on_error = source.on_error.value_or(job_.spec.on_error);
   spec.format = source.format;
   spec.payload = PayloadSchema(source, node.output.schema);
+  if (const auto* kafka = std::get_if<api::KafkaSource>(&source.kind)) {
+    spec.refuse_nulls = kafka->tombstones == api::KafkaSource::Tombstones::kError;
+  }
   spec.record = std::make_shared<Schema>(node.output.schema);
   spec.event_time = node.event_time;
   if (source.event_time) spec.max_future = source.event_time->max_future;

@@ -52,10 +52,20 @@ void AddInputNeeds(const LogicalPlan& plan, const LogicalNode& node, const Field
   (*needs)[node.inputs[1]].AddUses(node.keyed->uses(1));
 }
 
+// What dead letters say of a Kafka record.
+FieldNeeds OriginNeeds() {
+  FieldNeeds needs;
+  for (const std::string_view name : {kMessageKeyField, std::string_view("__topic"), std::string_view("__partition"), std::string_view("__offset")}) {
+    needs.AddField(std::string(name));
+  }
+  return needs;
+}
+
 }  // namespace
 
 JobNeeds ComputeNeeds(const api::StreamingJob& job, const LogicalPlan& plan) {
   std::vector<FieldNeeds> needs(plan.nodes.size());
+  const bool dead_letters = ReadsDeadLetters(job);
   for (const api::Sink& sink : job.spec.sinks) {
     const auto it = plan.by_name.find(sink.from);
     if (it == plan.by_name.end()) continue;
@@ -73,6 +83,7 @@ JobNeeds ComputeNeeds(const api::StreamingJob& job, const LogicalPlan& plan) {
     if (node.output.updating) needs[i].AddField(std::string(kDeletedField));
     if (node.output.has_event_time) needs[i].AddField(std::string(kEventTimeField));
     needs[i].AddField(std::string(kRawField));
+    if (dead_letters) needs[i].Add(OriginNeeds());
     AddInputNeeds(plan, node, needs[i], &needs);
     if (node.event_time != nullptr) needs[i].AddUses(node.event_time->uses());
   }

@@ -25,6 +25,7 @@ inline constexpr std::string_view kEventTimeField = "__eventTime";    // timesta
 inline constexpr std::string_view kBatchTimeField = "__batchTime";    // timestamp
 inline constexpr std::string_view kSourceField = "__source";          // string
 inline constexpr std::string_view kPositionField = "__position";      // uint, stable hash of the source position (sample)
+inline constexpr std::string_view kMessageKeyField = "__key";         // bytes?, the Kafka key
 inline constexpr std::string_view kRawField = "__raw";                // bytes, the undecoded record (dead letters)
 inline constexpr std::string_view kDeletedField = "__deleted";        // bool, the row with this key is gone (updating streams)
 
