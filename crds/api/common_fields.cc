@@ -167,9 +167,11 @@ void Describe(Fields& fields, Auth& value) {
 
 void Describe(Fields& fields, Sasl& value) {
   Enum(fields, Required("mechanism", "SASL mechanism.", "ScramSha512"), value.mechanism,
-       {"Plain", "ScramSha256", "ScramSha512"});
+       {"Plain", "ScramSha256", "ScramSha512", "OAuthBearer"});
   Text(fields,
-       Required("secretName", "Secret with the keys username and password.", "kafka-client"),
+       Required("secretName",
+                "Secret with the keys username and password, or token for OAuthBearer.",
+                "kafka-client"),
        value.secret_name, kKubernetesName);
   Text(fields, Optional("username", "User name when the Secret holds none.", "from the Secret"),
        value.username, kNonEmptyText);

@@ -24,6 +24,18 @@ void Describe(Fields& fields, FileSink& value) {
        {"", "None", "Gzip", "Zstd", "", ""});
 }
 
+void Describe(Fields& fields, KafkaTopicCreation& value) {
+  static const TextRule kSettingValue{"string", [](std::string_view) { return OkStatus(); },
+                                      TextRule::Plain::kNumberToo};
+  Int(fields, Optional("partitions", "Partitions of a new topic.", "the brokers' default", "8"),
+      value.partitions, 1, 100'000);
+  Int(fields, Optional("replicationFactor", "Copies of a new topic.", "the brokers' default", "3"),
+      value.replication_factor, 1, 1000);
+  StringMap(fields,
+            Optional("config", "Settings of a new topic.", "{}", "{cleanup.policy: compact}"),
+            value.config, kNonEmptyText, kSettingValue);
+}
+
 void Describe(Fields& fields, KafkaSink& value) {
   DescribeBrokers(fields, value.brokers);
   Text(fields, Optional("topic", "Topic to write to.", "none", "counts"), value.topic, kTopic);
@@ -45,6 +57,10 @@ void Describe(Fields& fields, KafkaSink& value) {
            Optional("transactionTimeout",
                     "After it the broker gives up an open transaction; longer than batchInterval."),
            value.transaction_timeout);
+  Object(fields,
+         Optional("createTopic", "Creates topics that do not exist; {} takes the brokers' defaults.",
+                  "none", "{partitions: 8}"),
+         value.create_topic);
   DescribeTls(fields, value.tls);
   DescribeSasl(fields, value.sasl);
   DescribeProperties(fields, value.properties);

@@ -27,7 +27,7 @@ struct Auth {
   std::optional<std::string> username;
 };
 
-enum class SaslMechanism { kPlain, kScramSha256, kScramSha512 };
+enum class SaslMechanism { kPlain, kScramSha256, kScramSha512, kOAuthBearer };
 struct Sasl {
   SaslMechanism mechanism = SaslMechanism::kPlain;
   std::string secret_name;
@@ -405,6 +405,11 @@ struct FileSink {
   std::optional<Expression> path_expr;
   Compression compression = Compression::kNone;  // None Gzip Zstd
 };
+struct KafkaTopicCreation {
+  std::optional<int32_t> partitions;  // none: the brokers' default
+  std::optional<int32_t> replication_factor;
+  std::map<std::string, std::string> config;
+};
 struct KafkaSink {
   std::vector<std::string> brokers;
   std::optional<std::string> topic;
@@ -416,6 +421,7 @@ struct KafkaSink {
   std::optional<Expression> delete_when;
   Compression compression = Compression::kLz4;
   Duration transaction_timeout = std::chrono::seconds(60);
+  std::optional<KafkaTopicCreation> create_topic;
   std::optional<Tls> tls;
   std::optional<Sasl> sasl;
   std::map<std::string, std::string> properties;
