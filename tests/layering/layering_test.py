@@ -39,7 +39,7 @@ FENCED = {
     r"cpprest/": {"operator/kube"},
     r"librdkafka/": {"worker/client"},
     r"hiredis/": {"worker/client"},
-    r"zstd\.h|zlib\.h": {"worker/client"},
+    r"zstd\.h|zlib\.h|lz4|snappy": {"worker/client"},
     r"CLI/": {"worker/runtime"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
