@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc)
 export CCACHE_BASEDIR ?= /
 export CCACHE_NOHASHDIR ?= 1
 
-.PHONY: help demo build test bench fuzz format tidy deps sanitize kafka clean
+.PHONY: help demo build test bench fuzz format tidy deps sanitize kafka bench-peers clean
 
 help:
 	@echo "make demo      install what is needed, build, and count the words of this machine's own documentation"
@@ -16,6 +16,7 @@ help:
 	@echo "make sanitize  run the unit tests under asan+ubsan and tsan"
 	@echo "make kafka     run a Kafka broker on a free port of this machine until Ctrl-C (KAFKA=\"--brokers 3\")"
 	@echo "make bench     run the benchmarks (see bench/README.md)"
+	@echo "make bench-peers  run Flink and Spark jobs on the inputs of bench/kafka/"
 	@echo "make fuzz      run each fuzzer for 60 s (clang)"
 	@echo "make format    format the sources; make tidy: run clang-tidy"
 
@@ -48,6 +49,10 @@ bench: deps
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release -j $(JOBS)
 	@bench/run.sh build/release
+
+bench-peers:
+	@scripts/install-deps.sh --kafka --peers
+	@/usr/bin/python3 bench/kafka/peers.py
 
 fuzz:
 	@scripts/install-deps.sh --dev

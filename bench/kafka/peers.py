@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Other engines on the topics of preload.py: one core for the broker, one for the engine, results in a topic and checked.
+
+    bench/kafka/peers.py                              all jobs
+    bench/kafka/peers.py flink/lines --scale 0.01     one, on a hundredth of the input
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+
+from inputs import INPUTS, WORDS_PER_LINE
+from preload import DATA, ground
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "kafka"))
+
+from client import Client  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+ENGINE_CORE = "1"
+OPENED = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in
+          ("java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util",
+           "java.util.concurrent", "java.util.concurrent.atomic", "sun.nio.ch", "sun.nio.cs", "sun.security.action",
+           "sun.util.calendar")]
+ENGINES = {
+    "flink": ["-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"],
+    "spark": ["-Xmx512m", "-XX:+UseSerialGC"],
+}
+JOBS = ["flink/lines", "flink/text", "flink/events", "spark/lines", "spark/text"]
+
+
+@dataclass
+class Result:
+    seconds: float
+    cpu_seconds: float
+    start_cpu_seconds: float
+    peak_mib: float
+
+
+def build(engine):
+    """The class path of an engine's jobs; built by Maven once for each state of their sources."""
+    project = HERE / "peers" / engine
+    sources = sorted(path for path in project.rglob("*") if path.is_file())
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    built = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "millrace" / "peers" / f"{engine}-{digest}"
+    if not built.exists():
+        built.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=built.parent) as folder:
+            copy = pathlib.Path(folder) / "project"
+            shutil.copytree(project, copy)
+            subprocess.run(["mvn", "-q", "-B", "-f", copy / "pom.xml", "package", "dependency:copy-dependencies",
+                            "-DincludeScope=runtime", f"-DoutputDirectory={copy}/lib"], check=True)
+            shutil.copy(next((copy / "target").glob("*.jar")), copy / "lib")
+            os.rename(copy / "lib", built)
+    return f"{built}/*"
+
+
+def run(cluster, engine, topic, output):
+    """One run on `ENGINE_CORE`, from start to end of the process."""
+    command = ["taskset", "-c", ENGINE_CORE, "java", *ENGINES[engine], *OPENED, "-cp", build(engine), "peers.Jobs",
+               cluster.bootstrap, topic, output]
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as checkpoints, \
+            subprocess.Popen([*command, checkpoints], stdout=subprocess.PIPE, text=True) as process:
+        said = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{engine}/{topic} failed\n{said}")
+    seconds = time.monotonic() - started
+    start_cpu = float(next(line for line in said.splitlines() if line.startswith("started")).split()[1])
+    return Result(seconds, usage.ru_utime + usage.ru_stime, start_cpu, usage.ru_maxrss / 1024)
+
+
+def check(kafka, topic, output, count):
+    """Raises unless every record of the input is in the results exactly once."""
+    results = [json.loads(record.value) for record in kafka.consume(output)]
+    if topic == "events":
+        counted = sum(result["count"] for result in results)
+    else:
+        counted = sum({result["word"]: result["count"] for result in results}.values())
+    expected = count * (WORDS_PER_LINE if topic == "text" else 1)
+    if counted != expected:
+        raise RuntimeError(f"{output}: {counted} counted, {expected} written")
+
+
+def measure(cluster, job, scale):
+    engine, topic = job.split("/")
+    kafka = Client(cluster)
+    output = f"out-{engine}-{topic}"
+    if kafka.partitions(output):
+        kafka.delete_topic(output)
+    kafka.create_topic(output)
+    build(engine)
+    result = run(cluster, engine, topic, output)
+    count = round(INPUTS[topic].records * scale)
+    check(kafka, topic, output, count)
+    kafka.delete_topic(output)
+    millions = count / 1e6
+    print(f"| {job} | {(result.cpu_seconds - result.start_cpu_seconds) / millions:.2f} | {result.start_cpu_seconds:.1f} | "
+          f"{result.peak_mib:.0f} | {result.seconds:.0f} |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Other engines on the topics of preload.py.")
+    parser.add_argument("jobs", nargs="*", help=f"of {', '.join(JOBS)} (default: all)")
+    parser.add_argument("--scale", type=float, default=1.0, help="fraction of the records (default 1)")
+    parser.add_argument("--data", default=DATA, help="where the broker keeps its data (default %(default)s)")
+    arguments = parser.parse_args()
+    unknown = set(arguments.jobs) - set(JOBS)
+    if unknown:
+        parser.error(f"no job {', '.join(sorted(unknown))}; there are {', '.join(JOBS)}")
+    jobs = arguments.jobs or JOBS
+    topics = [topic for topic in INPUTS if any(job.endswith(f"/{topic}") for job in jobs)]
+    with ground(arguments.scale, topics, arguments.data) as cluster:
+        print("| job | CPU-s per million records | CPU-s to start | peak MiB | seconds |\n|---|---|---|---|---|")
+        for job in jobs:
+            measure(cluster, job, arguments.scale)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
