@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "worker/step/column_tools.h"
-#include "worker/step/keyed_state.h"
+#include "worker/step/state_rows.h"
 
 namespace millrace::worker {
 namespace {
@@ -13,100 +13,31 @@ namespace {
 constexpr int64_t kDueBucketsPerIdle = 64;
 constexpr int64_t kDueBucketMicros = 1'000'000;
 
-using Rows = std::vector<uint32_t>;
-
-bool IsIdentity(const Rows& rows, size_t size) {
+bool IsIdentity(const std::vector<uint32_t>& rows, size_t size) {
   return rows.size() == size && (rows.empty() || rows.back() + 1 == size);
 }
 
-// Rows that no error names.
-Rows WithoutErrors(size_t size, const std::vector<BadRecord>& errors) {
-  std::vector<uint8_t> bad(size);
-  for (const BadRecord& error : errors) bad[error.row] = 1;
-  Rows rows;
-  for (size_t row = 0; row < size; ++row) {
-    if (bad[row] == 0) rows.push_back(static_cast<uint32_t>(row));
-  }
-  return rows;
+}  // namespace
+
+StateOperator::StateOperator(const StatePlan& plan)
+    : plan_(plan),
+      state_(plan.init, plan.idle ? *plan.idle / kDueBucketsPerIdle : kDueBucketMicros),
+      encoded_(plan.key.columns) {}
+
+Status StateOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, TaskRun* run,
+                          std::vector<RecordBatch>* out) {
+  RETURN_IF_ERROR(LoadInitial(run));
+  if (!arrived[0].empty()) RETURN_IF_ERROR(RunRecords(Merge(arrived[0]), run, out));
+  RETURN_IF_ERROR(RunTimeouts(run, out));
+  ForgetAbsent();
+  state_.Tidy();
+  return OkStatus();
 }
 
-Rows Pick(const Rows& values, const Rows& positions) {
-  Rows picked(positions.size());
-  for (size_t i = 0; i < positions.size(); ++i) picked[i] = values[positions[i]];
-  return picked;
+bool StateOperator::HasWork(const BatchContext& context) const {
+  if (!plan_.initial.empty() && !state_.initialized()) return true;
+  return plan_.has_timeout() && state_.next_due() <= plan_.time.Now(context);
 }
-
-class StateOperator final : public KeyedOperator {
- public:
-  explicit StateOperator(const StatePlan& plan)
-      : plan_(plan),
-        state_(plan.init, plan.idle ? *plan.idle / kDueBucketsPerIdle : kDueBucketMicros),
-        encoded_(plan.key.columns) {}
-
-  Status Run(const std::vector<std::vector<RecordBatch>>& arrived, TaskRun* run,
-             std::vector<RecordBatch>* out) override {
-    RETURN_IF_ERROR(LoadInitial(run));
-    if (!arrived[0].empty()) RETURN_IF_ERROR(RunRecords(Merge(arrived[0]), run, out));
-    RETURN_IF_ERROR(RunTimeouts(run, out));
-    ForgetAbsent();
-    state_.Tidy();
-    return OkStatus();
-  }
-
-  bool HasWork(const BatchContext& context) const override {
-    if (!plan_.initial.empty() && !state_.initialized()) return true;
-    return plan_.has_timeout() && state_.next_due() <= plan_.time.Now(context);
-  }
-  void EncodeDelta(std::string* out) const override { state_.Encode(/*snapshot=*/false, out); }
-  void EncodeSnapshot(std::string* out) const override { state_.Encode(/*snapshot=*/true, out); }
-  Status Apply(std::string_view blob) override { return state_.Apply(blob); }
-  void Settle() override { state_.Settle(); }
-  int64_t keys() const override { return static_cast<int64_t>(state_.keys().size()); }
-  int64_t bytes() const override { return state_.bytes(); }
-
- private:
-  // One batch of records on its way through the waves.
-  struct Passage {
-    RecordBatch records;  // all fields
-    RecordBatch narrow;   // the fields that expressions read
-    std::vector<int64_t> times;
-    std::vector<RecordBatch> results;  // output.fields of the waves
-    Rows result_records;               // record of each output row
-    std::vector<BadRecord> errors;     // by record
-  };
-
-  Status LoadInitial(TaskRun* run);
-  Status RunRecords(const RecordBatch& records, TaskRun* run, std::vector<RecordBatch>* out);
-  Status Order(const RecordBatch& narrow, TaskRun* run, std::vector<BadRecord>* errors,
-               Rows* order) const;
-  std::vector<Rows> CutWaves(const Rows& order);
-  void RunWave(const Rows& wave, TaskRun* run, Passage* passage);
-  RecordBatch Named(const SchemaRef& names, const RecordBatch& first,
-                    std::initializer_list<const RecordBatch*> states) const;
-  RecordBatch Update(const RecordBatch& records, const RecordBatch& before, TaskRun* run,
-                     std::vector<BadRecord>* errors) const;
-  Rows SelectRows(const ProgramRef& when, const RecordBatch& names, TaskRun* run,
-                  std::vector<BadRecord>* errors) const;
-  void Emit(const Rows& wave, const Rows& selected, const RecordBatch& names, TaskRun* run,
-            Passage* passage, std::vector<BadRecord>* errors, RecordBatch* result) const;
-  void Store(const Rows& keys, const Rows& good, const RecordBatch& after,
-             const std::vector<int64_t>& dues, const Rows& removed);
-  std::vector<int64_t> Dues(const Rows& wave, const Rows& keys, const RecordBatch& after,
-                            const Passage& passage, TaskRun* run,
-                            std::vector<BadRecord>* errors) const;
-  Status FinishRecords(Passage* passage, TaskRun* run, std::vector<RecordBatch>* out) const;
-  Status RunTimeouts(TaskRun* run, std::vector<RecordBatch>* out);
-  Status EmitTimeouts(const Rows& keys, TaskRun* run, std::vector<RecordBatch>* out) const;
-  ColumnRef TimeoutHidden(const Field& field, const Rows& keys, const TaskRun& run) const;
-  void ForgetAbsent();
-
-  const StatePlan& plan_;
-  KeyedState state_;
-  EncodedKeys encoded_;
-  Rows key_rows_;                    // key of each record of the batch
-  Rows touched_;                     // keys with a record in this batch, each once
-  std::vector<uint8_t> is_touched_;  // by key
-};
 
 Status StateOperator::LoadInitial(TaskRun* run) {
   if (plan_.initial.empty() || state_.initialized()) return OkStatus();
@@ -187,7 +118,7 @@ Status StateOperator::Order(const RecordBatch& narrow, TaskRun* run, std::vector
 }
 
 // Wave k: the k-th record of every key, in order of arrival.
-std::vector<Rows> StateOperator::CutWaves(const Rows& order) {
+std::vector<StateOperator::Rows> StateOperator::CutWaves(const Rows& order) {
   std::vector<uint32_t> seen(state_.keys().row_limit());
   std::vector<Rows> waves;
   for (const uint32_t record : order) {
@@ -225,8 +156,8 @@ RecordBatch StateOperator::Update(const RecordBatch& records, const RecordBatch&
   return RecordBatch(plan_.state, std::move(after), before.num_rows());
 }
 
-Rows StateOperator::SelectRows(const ProgramRef& when, const RecordBatch& names, TaskRun* run,
-                               std::vector<BadRecord>* errors) const {
+StateOperator::Rows StateOperator::SelectRows(const ProgramRef& when, const RecordBatch& names,
+                                              TaskRun* run, std::vector<BadRecord>* errors) const {
   Rows rows;
   if (when != nullptr) {
     when->Select(names, run->table_lists, &rows, errors);
@@ -295,29 +226,6 @@ void StateOperator::Emit(const Rows& wave, const Rows& selected, const RecordBat
   *result = RecordBatch(plan_.schema, std::move(columns), selected.size());
 }
 
-std::vector<int64_t> StateOperator::Dues(const Rows& wave, const Rows& keys,
-                                         const RecordBatch& after, const Passage& passage,
-                                         TaskRun* run, std::vector<BadRecord>* errors) const {
-  std::vector<int64_t> dues;
-  if (!plan_.has_timeout()) return dues;
-  dues.assign(wave.size(), kEndOfTime);
-  if (plan_.idle) {
-    for (size_t i = 0; i < wave.size(); ++i) {
-      // One microsecond more: a key is idle when more than the span has passed.
-      const int64_t due = AddTime(AddTime(passage.times[wave[i]], *plan_.idle), 1);
-      const int64_t earlier = state_.due(keys[i]);
-      dues[i] = earlier == kEndOfTime ? due : std::max(due, earlier);
-    }
-    return dues;
-  }
-  const RecordBatch names = Named(plan_.state_names, after, {&after});
-  const ColumnRef at = plan_.timeout_at->Evaluate(names, run->table_lists, errors);
-  for (size_t i = 0; i < wave.size(); ++i) {
-    if (!at->IsNull(i)) dues[i] = at->ints[i];
-  }
-  return dues;
-}
-
 void StateOperator::Store(const Rows& keys, const Rows& good, const RecordBatch& after,
                           const std::vector<int64_t>& dues, const Rows& removed) {
   if (good.empty()) return;
@@ -356,83 +264,6 @@ Status StateOperator::FinishRecords(Passage* passage, TaskRun* run,
   return OkStatus();
 }
 
-Status StateOperator::RunTimeouts(TaskRun* run, std::vector<RecordBatch>* out) {
-  if (!plan_.has_timeout()) return OkStatus();
-  Rows due = state_.TakeDue(plan_.time.Now(*run->context));
-  Rows fired;
-  for (const uint32_t key : due) {
-    const bool touched = key < is_touched_.size() && is_touched_[key] != 0;
-    if (touched && !run->context->final) {
-      state_.SetDue(key, state_.due(key));
-    } else {
-      fired.push_back(key);
-    }
-  }
-  if (fired.empty()) return OkStatus();
-  const KeyTable& keys = state_.keys();
-  std::sort(fired.begin(), fired.end(),
-            [&](uint32_t a, uint32_t b) { return keys.key(a) < keys.key(b); });
-  if (plan_.has_on_timeout) RETURN_IF_ERROR(EmitTimeouts(fired, run, out));
-  for (const uint32_t key : fired) {
-    state_.Clear(key);
-    const bool touched = key < is_touched_.size() && is_touched_[key] != 0;
-    if (!touched) state_.Forget(key);
-  }
-  return OkStatus();
-}
-
-Status StateOperator::EmitTimeouts(const Rows& keys, TaskRun* run,
-                                   std::vector<RecordBatch>* out) const {
-  std::vector<std::string_view> encoded;
-  for (const uint32_t key : keys) encoded.push_back(state_.keys().key(key));
-  std::vector<Field> fields;
-  for (size_t i = 0; i < plan_.key.names.size(); ++i) {
-    fields.push_back({plan_.key.names[i], plan_.key.types[i]});
-  }
-  const RecordBatch key_batch(std::make_shared<Schema>(std::move(fields)),
-                              DecodeKeys(encoded, plan_.key.types), keys.size());
-  const RecordBatch states = state_.Read(keys);
-  const RecordBatch names = Named(plan_.timeout_names, key_batch, {&states});
-  std::vector<BadRecord> errors;
-  const Rows selected = SelectRows(plan_.timeout_when, names, run, &errors);
-  const RecordBatch chosen = selected.size() == names.num_rows() ? names : names.Gather(selected);
-  std::vector<ColumnRef> columns;
-  std::vector<BadRecord> failed;
-  plan_.timeout_output.Evaluate(chosen, *run, &columns, &failed);
-  const Rows good = WithoutErrors(selected.size(), failed);
-  for (BadRecord& error : failed) errors.push_back({selected[error.row], std::move(error.message)});
-  Rows keep;
-  bool all = true;
-  RETURN_IF_ERROR(
-      HandleRowErrors(plan_.on_error, plan_.origin, names, std::move(errors), run, &keep, &all));
-  const Rows fired = Pick(keys, selected);
-  for (size_t i = columns.size(); i < plan_.schema->size(); ++i) {
-    columns.push_back(TimeoutHidden((*plan_.schema)[i], fired, *run));
-  }
-  const RecordBatch rows(plan_.schema, std::move(columns), selected.size());
-  if (!good.empty()) out->push_back(good.size() == selected.size() ? rows : rows.Gather(good));
-  return OkStatus();
-}
-
-// Hidden fields of rows that no record caused: the time at which the key fell due, this batch, and
-// blanks.
-ColumnRef StateOperator::TimeoutHidden(const Field& field, const Rows& keys,
-                                       const TaskRun& run) const {
-  const bool event_time = field.name == kEventTimeField;
-  if (!event_time && field.name != kBatchTimeField) return BlankColumn(field.type, keys.size());
-  const int64_t batch_time = run.context->batch_time.time_since_epoch().count();
-  // Never before the last watermark, so that windows behind this step still take the row.
-  const int64_t previous =
-      PreviousEventWatermark(plan_.input_watermark, *run.context).time_since_epoch().count();
-  auto column = std::make_shared<Column>(field.type);
-  for (const uint32_t key : keys) {
-    const bool due = event_time && plan_.time.event;
-    const int64_t time = due ? state_.due(key) - (plan_.idle ? 1 : 0) : batch_time;
-    column->AppendInt(event_time ? std::max(time, previous) : time);
-  }
-  return column;
-}
-
 // Keys whose every record failed or that were removed.
 void StateOperator::ForgetAbsent() {
   for (const uint32_t key : touched_) {
@@ -440,12 +271,6 @@ void StateOperator::ForgetAbsent() {
     if (!state_.IsPresent(key)) state_.Forget(key);
   }
   touched_.clear();
-}
-
-}  // namespace
-
-std::unique_ptr<KeyedOperator> MakeStateOperator(const StatePlan& plan) {
-  return std::make_unique<StateOperator>(plan);
 }
 
 }  // namespace millrace::worker

@@ -236,6 +236,48 @@ TEST(StateStepTest, ReportsEveryMistake) {
       "step.onTimeout: onTimeout needs a timeout\n");
 }
 
+TEST(StateStepTest, AnEmptyKeyIsOneStateForTheStream) {
+  TestEnv env(Visits());
+  StateStep spec = Counter();
+  spec.key = {};
+  spec.output.fields = {{"count", "state.count"}};
+  const auto step = MakeStateStep(spec, env.env);
+  ASSERT_NE(step, nullptr) << env.errors();
+  EXPECT_EQ(step->units(), 1);
+  KeyedRunner runner(*step);
+  EXPECT_EQ(runner.Run({Batch({{Text("a"), Int(5), Int(1)}, {Text("b"), Int(1), Int(2)}})},
+                       MakeContext(0)),
+            (Lines{R"({"count":1})", R"({"count":2})"}));
+}
+
+TEST(StateStepTest, OnTimeoutNeedsTheFieldsOfTheOutput) {
+  TestEnv env(Visits());
+  StateStep spec = Counter();
+  spec.timeout = api::StateTimeout{Duration(10), std::nullopt};
+  spec.output.fields = {};
+  spec.on_timeout = api::StateOnTimeout{"true", {{"user", "user"}}};
+  EXPECT_EQ(MakeStateStep(spec, env.env), nullptr);
+  EXPECT_NE(env.errors(), "");
+  TestEnv other(Visits());
+  spec.output.fields = {{"user", "user"}, {"count", "state.count"}};
+  EXPECT_EQ(MakeStateStep(spec, other.env), nullptr);
+  EXPECT_NE(other.errors(), "");
+}
+
+TEST(StateStepTest, FieldWithoutInitStartsNull) {
+  TestEnv env(Visits());
+  StateStep spec = Counter();
+  spec.fields["before"] = {"int?", std::nullopt};
+  spec.update["before"] = "n";
+  spec.output.fields = {{"before", "old.before"}};
+  const auto step = MakeStateStep(spec, env.env);
+  ASSERT_NE(step, nullptr) << env.errors();
+  KeyedRunner runner(*step);
+  EXPECT_EQ(runner.Run({Batch({{Text("a"), Int(5), Int(1)}, {Text("a"), Int(6), Int(2)}})},
+                       MakeContext(0)),
+            (Lines{R"({"before":null})", R"({"before":5})"}));
+}
+
 TEST(StateStepTest, WarnsOfFieldsThatTheStateHides) {
   const Schema schema = MakeSchema({{"user", "string"}, {"n", "int"}, {"state", "string"}});
   TestEnv env(schema);
