@@ -72,4 +72,8 @@ bool WaitReadable(int fd, Duration timeout, const std::stop_token& stop) {
   return WaitFor(fd, POLLIN, timeout, stop);
 }
 
+bool WaitWritable(int fd, Duration timeout, const std::stop_token& stop) {
+  return WaitFor(fd, POLLOUT, timeout, stop);
+}
+
 }  // namespace millrace::worker

@@ -17,5 +17,7 @@ Result<UniqueFd> ConnectTcp(const std::string& host, int port, Duration timeout,
 // Waits for input on `fd`, at most `timeout` and hearing stop in steps of 100 ms. True when a read
 // will not block.
 bool WaitReadable(int fd, Duration timeout, const std::stop_token& stop);
+// The same for a write.
+bool WaitWritable(int fd, Duration timeout, const std::stop_token& stop);
 
 }  // namespace millrace::worker

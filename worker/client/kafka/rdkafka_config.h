@@ -6,17 +6,11 @@
 #include <string>
 
 #include "crds/base/status.h"
+#include "worker/client/kafka/login.h"
 #include "worker/client/kafka/options.h"
 #include "worker/client/kafka/rdkafka_handle.h"
 
 namespace millrace::worker {
-
-// Name and password or token of `options.sasl`, read from its Secret. Errors as ReadSecret.
-struct KafkaLogin {
-  std::string username;
-  std::string secret;
-};
-Result<KafkaLogin> ReadKafkaLogin(const KafkaClientOptions& options);
 
 // Collects the settings of one client and makes it. Used once, by RdkafkaHandle::Create, whose
 // object outlives the client. Thread-compatible.

@@ -1,0 +1,174 @@
+#include "worker/client/kafka/partition_fetch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/client/kafka/error_code.h"
+#include "worker/client/kafka/offset_lookup.h"
+
+namespace millrace::worker {
+
+PartitionFetch::PartitionFetch(const FetchContext& context, const KafkaRange& range,
+                               KafkaIsolation isolation, KafkaColumns columns,
+                               std::shared_ptr<BufferPool> buffers, const KafkaVisitor* visitor,
+                               const std::stop_token& stop)
+    : context_(context),
+      range_(range),
+      committed_(isolation == KafkaIsolation::kReadCommitted),
+      stop_(stop),
+      walker_({{range.from, range.to}, columns, context.settings.check_crcs}, std::move(buffers),
+              &watched_),
+      watched_([this, visitor](KafkaRecords records) {
+        Status status = (*visitor)(std::move(records));
+        visitor_failed_ = !status.ok();
+        return status;
+      }),
+      progress_(context.clock->Monotonic()),
+      topic_seen_(progress_) {}
+
+std::string PartitionFetch::Name() const {
+  return range_.where.topic + "/" + std::to_string(range_.where.partition);
+}
+
+CallLimit PartitionFetch::Limit() const {
+  return {context_.clock->Monotonic() + context_.settings.request_timeout, stop_};
+}
+
+Status PartitionFetch::Run() {
+  Duration backoff = context_.settings.backoff;
+  while (!walker_.done()) {
+    const int64_t before = walker_.next_offset();
+    const Status status = ReadFromBroker();
+    if (status.ok()) continue;
+    if (visitor_failed_) return status;
+    if (stop_.stop_requested()) return AbortedError("stopped");
+    const std::string what =
+        "fetch " + Name() + " from offset " + std::to_string(walker_.next_offset());
+    if (status.code() == StatusCode::kGone) return status;
+    if (!status.retryable()) return status.WithContext(what);
+    const MonotonicTime now = context_.clock->Monotonic();
+    if (walker_.next_offset() > before) {
+      progress_ = now;
+      backoff = context_.settings.backoff;
+    }
+    if (now - progress_ >= kPatience) return status.WithContext(what);
+    context_.directory->Forget(range_.where.topic);
+    replica_ = -1;
+    if (!context_.clock->SleepFor(backoff, stop_)) return AbortedError("stopped");
+    backoff = std::min(2 * backoff, context_.settings.max_backoff);
+  }
+  return OkStatus();
+}
+
+Result<PartitionLeader> PartitionFetch::FindLeader() {
+  Result<PartitionLeader> leader =
+      context_.directory->Leader(range_.where.topic, range_.where.partition, Limit());
+  if (!leader.ok()) {
+    if (leader.status().code() != StatusCode::kNotFound) return leader;
+    return range_.topic_id.empty() ? leader.status() : TopicGone(leader.status().message());
+  }
+  const std::string id = FormatTopicId(leader->topic);
+  if (!range_.topic_id.empty() && range_.topic_id != id)
+    return TopicGone("the topic now has the id " + id);
+  topic_seen_ = context_.clock->Monotonic();
+  return leader;
+}
+
+Status PartitionFetch::TopicGone(const std::string& found) {
+  const std::string message = "SourceChanged: topic " + range_.where.topic + " with the id " +
+                              range_.topic_id + " was deleted or recreated: " + found;
+  if (context_.clock->Monotonic() - topic_seen_ < kTopicPatience) return UnavailableError(message);
+  return GoneError(message);
+}
+
+Status PartitionFetch::ReadFromBroker() {
+  ASSIGN_OR_RETURN(PartitionLeader leader, FindLeader());
+  if (replica_ >= 0) {
+    ASSIGN_OR_RETURN(leader.address, context_.directory->Address(replica_));
+  }
+  ASSIGN_OR_RETURN(auto connection, context_.pool->Take(leader.address, Limit()));
+  const Status status = ReadResponses(connection.get(), leader);
+  context_.pool->Return(std::move(connection));
+  return status;
+}
+
+Status PartitionFetch::Send(KafkaConnection* connection, const PartitionLeader& leader,
+                            int64_t offset) {
+  FetchRequest request;
+  request.topic = leader.topic;
+  request.partition = range_.where.partition;
+  request.leader_epoch = leader.epoch;
+  request.offset = offset;
+  request.max_wait_ms =
+      static_cast<int>(context_.settings.fetch_wait / std::chrono::milliseconds(1));
+  request.min_bytes = context_.settings.fetch_min_bytes;
+  request.max_bytes = context_.settings.fetch_max_bytes;
+  request.partition_max_bytes = context_.sizes->Bytes(
+      range_.where, range_.to - offset,
+      std::min(context_.settings.partition_max_bytes, context_.settings.fetch_max_bytes));
+  request.min_bytes = std::min(request.min_bytes, request.partition_max_bytes);
+  request.committed = committed_;
+  request.rack = context_.settings.rack;
+  return connection->Send(kApiFetch, EncodeFetch(request), Limit());
+}
+
+Status PartitionFetch::ReadResponses(KafkaConnection* connection, const PartitionLeader& leader) {
+  RETURN_IF_ERROR(Send(connection, leader, walker_.next_offset()));
+  while (true) {
+    CallLimit limit = Limit();
+    limit.end += context_.settings.fetch_wait;
+    ASSIGN_OR_RETURN(const KafkaBody body, connection->Receive(kApiFetch, limit));
+    ASSIGN_OR_RETURN(FetchResponse response, DecodeFetch(body.body));
+    RETURN_IF_ERROR(CheckResponse(response, leader));
+    if (response.records.empty() && response.preferred_replica >= 0 &&
+        response.preferred_replica != replica_) {
+      replica_ = response.preferred_replica;
+      return OkStatus();
+    }
+    const int64_t before = walker_.next_offset();
+    const int64_t next = std::max(before, OffsetBehind(response.records));
+    if (next > before) {
+      context_.sizes->Note(range_.where, static_cast<int64_t>(response.records.size()),
+                           next - before);
+    }
+    if (next < range_.to) RETURN_IF_ERROR(Send(connection, leader, next));
+    RETURN_IF_ERROR(walker_.Walk(response.records, body.buffer.data, std::move(response.aborted)));
+    if (walker_.done()) return OkStatus();
+    if (walker_.next_offset() != next) return InternalError("batches out of order");
+    if (next > before) progress_ = context_.clock->Monotonic();
+    RETURN_IF_ERROR(CheckProgress(response));
+  }
+}
+
+Status PartitionFetch::CheckResponse(const FetchResponse& response, const PartitionLeader& leader) {
+  if (response.error == kErrorOffsetOutOfRange) return OutOfRange();
+  const std::string broker = "broker " + leader.address.text();
+  if (response.error == kErrorUnknownTopicOrPartition) {
+    return UnavailableError(broker + ": " + KafkaErrorName(response.error));
+  }
+  return KafkaErrorStatus(response.error, broker);
+}
+
+Status PartitionFetch::OutOfRange() {
+  OffsetLookup lookup(context_.directory, context_.pool, context_.settings, context_.clock);
+  const KafkaOffsetQuery first{range_.where, kKafkaEarliest};
+  const KafkaOffsetQuery end{range_.where, kKafkaLatest};
+  ASSIGN_OR_RETURN(const auto ends, lookup.Run({first, end}, false, kPatience, stop_));
+  for (const KafkaOffsetAnswer& answer : ends) RETURN_IF_ERROR(answer.status);
+  const int64_t wanted = walker_.next_offset();
+  const std::string message =
+      "OffsetOutOfRange: " + Name() + ": wanted offset " + std::to_string(wanted) + ", there are " +
+      std::to_string(ends[0].offset) + " to " + std::to_string(ends[1].offset);
+  if (ends[0].offset <= wanted && wanted <= ends[1].offset) return UnavailableError(message);
+  return GoneError(message);
+}
+
+Status PartitionFetch::CheckProgress(const FetchResponse& response) {
+  if (context_.clock->Monotonic() - progress_ < kPatience) return OkStatus();
+  return UnavailableError("no record for 30 s: the range ends at " + std::to_string(range_.to) +
+                          ", the partition at " + std::to_string(response.high_watermark) +
+                          ", its last stable offset is " +
+                          std::to_string(response.last_stable_offset));
+}
+
+}  // namespace millrace::worker
