@@ -93,10 +93,6 @@ void CheckEmit(const WindowUse& use, const std::optional<Emit>& emit, OnLate on_
     AddError(out, use.path + ".emit",
              "a global window never closes, so nothing would be Final; use Changes or All");
   }
-  if (emit && *emit != Emit::kFinal && untimed) {
-    AddError(out, use.path + ".emit",
-             std::string("a ") + WindowName(use.window) + " window emits Final only; remove it");
-  }
   if (on_late == OnLate::kDeadLetter && (global || untimed)) {
     AddError(
         out, use.path + ".onLate",

@@ -30,6 +30,7 @@ void AddTo(const TaskReport& from, TaskReport* to) {
   to->input_bytes += from.input_bytes;
   to->output_records += from.output_records;
   to->late_records += from.late_records;
+  to->expired_keys += from.expired_keys;
   to->bad_records += from.bad_records;
   to->max_event_time = std::max(to->max_event_time, from.max_event_time);
 }

@@ -29,6 +29,7 @@ struct TaskReport {
   int64_t input_bytes = 0;
   int64_t output_records = 0;
   int64_t late_records = 0;
+  int64_t expired_keys = 0;  // dropped by the ttl of a global window
   int64_t bad_records = 0;  // skipped or dead-lettered
   TimePoint max_event_time = TimePoint::min();
 };

@@ -26,6 +26,7 @@ constexpr Metric kMetrics[] = {
     {"millrace_input_bytes_total", kCounter, "", "Undecoded bytes read in committed batches."},
     {"millrace_output_records_total", kCounter, "sink", "Rows delivered by committed batches."},
     {"millrace_late_records_total", kCounter, "", "Records that came after their window had closed."},
+    {"millrace_expired_keys_total", kCounter, "", "Idle keys that the ttl of a global window dropped."},
     {"millrace_bad_records_total", kCounter, "", "Records that were skipped or dead-lettered: decoding or expressions failed."},
     {"millrace_rejected_records_total", kCounter, "", "Rows that a sink could not encode or its receiver refused."},
     {"millrace_lag_records", kGauge, "", "Known records that no batch has planned yet; -1 when a source cannot tell."},

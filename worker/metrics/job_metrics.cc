@@ -106,7 +106,7 @@ JobMetrics::JobMetrics(JobMetricsOptions options, const Clock* clock)
   }
   impl_->Gauge("millrace_lag_records").Set(-1);
   for (const char* name : {"millrace_batches_total", "millrace_batch_failures_total", "millrace_input_bytes_total", "millrace_late_records_total",
-                           "millrace_bad_records_total", "millrace_rejected_records_total"}) {
+                           "millrace_expired_keys_total", "millrace_bad_records_total", "millrace_rejected_records_total"}) {
     impl_->Counter(name);
   }
   for (const char* name : {"millrace_batch_scheduling_delay_seconds", "millrace_batch_processing_delay_seconds", "millrace_batch_total_delay_seconds",
@@ -137,6 +137,7 @@ void JobMetrics::OnBatchCommitted(const BatchInfo& info) {
   m.Histogram("millrace_batch_commit_seconds").Observe(Seconds(info.commit));
   m.Counter("millrace_input_bytes_total").Increment(static_cast<double>(info.input_bytes));
   m.Counter("millrace_late_records_total").Increment(static_cast<double>(info.late_records));
+  m.Counter("millrace_expired_keys_total").Increment(static_cast<double>(info.expired_keys));
   m.Counter("millrace_bad_records_total").Increment(static_cast<double>(info.bad_records));
   m.Counter("millrace_rejected_records_total").Increment(static_cast<double>(info.rejected_records));
   m.Gauge("millrace_lag_records").Set(static_cast<double>(info.lag_records));

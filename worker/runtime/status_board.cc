@@ -54,6 +54,7 @@ std::string BatchJson(const BatchInfo& info) {
   WriteNumber(out, "inputRecords", info.input_records);
   WriteNumber(out, "outputRecords", info.output_records);
   WriteNumber(out, "lateRecords", info.late_records);
+  WriteNumber(out, "expiredKeys", info.expired_keys);
   WriteNumber(out, "badRecords", info.bad_records);
   WriteMilliseconds(out, "schedulingDelayMs", info.scheduling_delay);
   WriteMilliseconds(out, "processingDelayMs", info.processing_delay);

@@ -308,6 +308,7 @@ void BatchRunner::FillInfo(const BatchRun& run, BatchInfo* info) const {
   for (size_t stage = 0; stage < run.stages.size(); ++stage) {
     const TaskReport& total = run.stages[stage].total;
     info->late_records += total.late_records;
+    info->expired_keys += total.expired_keys;
     info->bad_records += total.bad_records;
     const auto* input = dynamic_cast<const InputStage*>(parts_->plan.graph.stages[stage].logic.get());
     if (input == nullptr) continue;

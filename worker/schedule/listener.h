@@ -27,6 +27,7 @@ struct BatchInfo {
   int64_t input_bytes = 0;
   int64_t output_records = 0;
   int64_t late_records = 0;
+  int64_t expired_keys = 0;
   int64_t bad_records = 0;
   int64_t rejected_records = 0;
   std::map<std::string, int64_t> input_by_source;

@@ -74,6 +74,7 @@ Status CountOperator::Take(const RecordBatch& batch, Fired* fired) {
   keys_.FindOrInsert(keys, hashes, &key_rows);
   if (rings_.size() < keys_.row_limit()) rings_.resize(keys_.row_limit());
   unsaved_.Add(key_rows);
+  touched_.Add(key_rows);
   std::vector<uint32_t> panes(key_rows.size());
   for (size_t i = 0; i < key_rows.size(); ++i) {
     Ring& ring = rings_[key_rows[i]];
@@ -120,13 +121,28 @@ void CountOperator::FireRest(Fired* fired) {
   }
 }
 
+// Windows that go on, by key: of the keys that the batch touched, or all.
+void CountOperator::FireOpen(Fired* fired) const {
+  const bool all = plan_->window.emit == api::Emit::kAll;
+  std::vector<uint32_t> key_rows = all ? keys_.SortedRows() : touched_.rows();
+  if (!all) keys_.SortByKey(&key_rows);
+  for (const uint32_t key_row : key_rows) {
+    if (rings_[key_row].since_fire > 0) FireRing(rings_[key_row], keys_.key(key_row), fired);
+  }
+}
+
 Status CountOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, TaskRun* run,
                           std::vector<RecordBatch>* out) {
   Fired fired;
   for (const std::vector<RecordBatch>& batches : arrived) {
     for (const RecordBatch& batch : batches) RETURN_IF_ERROR(Take(batch, &fired));
   }
-  if (run->context->final) FireRest(&fired);
+  if (run->context->final) {
+    FireRest(&fired);
+  } else if (plan_->window.updating()) {
+    FireOpen(&fired);
+  }
+  touched_.Clear();
   RETURN_IF_ERROR(Emit(fired, run, out));
   for (const uint32_t key_row : unsaved_.rows()) {
     if (!keys_.IsLive(key_row) || !rings_[key_row].panes.empty()) continue;
@@ -141,7 +157,7 @@ Status CountOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, 
 }
 
 bool CountOperator::HasWork(const BatchContext& context) const {
-  return context.final && keys_.size() > 0;
+  return keys_.size() > 0 && (context.final || plan_->window.emit == api::Emit::kAll);
 }
 
 SchemaRef CountOperator::PaneSchema() const {

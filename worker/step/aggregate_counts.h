@@ -9,8 +9,10 @@
 namespace millrace::worker {
 
 // Receiver side of count windows: per key, the records of the last window in panes of gcd(length,
-// slide) records. Rows leave in order of the records that complete them. State (aggregate_state.h):
-// tag 1 keys whose panes are replaced, 2 panes, oldest first. One thread at a time.
+// slide) records. Rows leave in order of the records that complete them; `Changes` and `All` rows
+// of windows that are not full follow by key, each of the window of its key that closes next. State
+// (aggregate_state.h): tag 1 keys whose panes are replaced, 2 panes, oldest first. One thread at a
+// time.
 class CountOperator final : public KeyedOperator {
  public:
   explicit CountOperator(AggregatePlanRef plan);
@@ -44,6 +46,7 @@ class CountOperator final : public KeyedOperator {
   void Trim(uint32_t key_row);
   Status Emit(const Fired& fired, TaskRun* run, std::vector<RecordBatch>* out);
   void FireRest(Fired* fired);
+  void FireOpen(Fired* fired) const;
   void EraseKey(uint32_t key_row);
   uint32_t NewRow();
   SchemaRef PaneSchema() const;
@@ -57,6 +60,7 @@ class CountOperator final : public KeyedOperator {
   AggregateSet values_;
   uint32_t next_row_ = 0;
   std::vector<uint32_t> free_rows_;
+  MarkList touched_;               // key rows of the batch in work
   std::vector<uint32_t> retired_;  // panes that left a ring in this batch
   MarkList unsaved_;               // key rows
   std::vector<std::string> dropped_keys_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -99,6 +100,29 @@ class StepHarness {
   const Status& status() const { return status_; }
   // Everything that left, as bytes.
   const std::string& bytes() const { return bytes_; }
+  // Rows of an updating stream that are there now, as a table that replaces by update key has them.
+  std::vector<std::string> Live() const { return Live(step_->update_key()); }
+  // The same for a table whose rows are named by these fields.
+  std::vector<std::string> Live(const std::vector<std::string>& key) const {
+    std::map<std::string, std::string> table;
+    for (const RecordBatch& batch : said_) {
+      Arena arena;
+      std::vector<std::string_view> keys;
+      std::vector<int> columns;
+      for (const std::string& name : key) columns.push_back(batch.schema().Find(name));
+      KeyEncoder(columns).Encode(batch, &arena, &keys);
+      const Column* deleted = batch.Find(kDeletedField);
+      for (size_t i = 0; i < batch.num_rows(); ++i) {
+        table.erase(std::string(keys[i]));
+        if (deleted != nullptr && deleted->bools[i] != 0) continue;
+        table[std::string(keys[i])] = RowToJson(batch, i);
+      }
+    }
+    std::vector<std::string> rows;
+    for (const auto& [name, row] : table) rows.push_back(row);
+    std::sort(rows.begin(), rows.end());
+    return rows;
+  }
   int64_t keys() const {
     int64_t keys = 0;
     for (const auto& op : operators_) keys += op->keys();
@@ -151,6 +175,7 @@ class StepHarness {
       Note(operators_[unit]->Run({arrivals[unit]}, &run, &out));
       for (const RecordBatch& batch : out) {
         EncodeBatch(batch, &bytes_);
+        if (step_->output_updating()) said_.push_back(batch);
         const Column* deleted = batch.Find(kDeletedField);
         for (size_t i = 0; i < batch.num_rows(); ++i) {
           const bool gone = deleted != nullptr && deleted->bools[i] != 0;
@@ -195,6 +220,7 @@ class StepHarness {
   TableLists table_lists_;
   Status status_;
   std::string bytes_;
+  std::vector<RecordBatch> said_;  // of an updating step
   int runs_ = 0;
 };
 

@@ -240,7 +240,9 @@ std::vector<Rows> GlobalModel(const Stream& stream, bool since_start, const Mode
   return result;
 }
 
-std::vector<Rows> CountModel(const Stream& stream, size_t length, size_t slide,
+// Windows that are full; then, by key, those that are not: all at the end, before that as `emit`
+// says.
+std::vector<Rows> CountModel(const Stream& stream, size_t length, size_t slide, api::Emit emit,
                              const ModelFn& model) {
   std::map<std::string, std::vector<TestRecord>> groups;
   std::vector<Rows> result;
@@ -254,15 +256,19 @@ std::vector<Rows> CountModel(const Stream& stream, size_t length, size_t slide,
   };
   for (size_t b = 0; b < stream.batches.size(); ++b) {
     Rows rows;
+    std::set<std::string> changed;
     for (const auto& unit : stream.batches[b]) {
       for (const TestRecord& record : unit) {
+        changed.insert(record.user);
         auto& all = groups[record.user];
         all.push_back(record);
         if (all.size() % slide == 0) rows.push_back(row(record.user, all.size(), all.size()));
       }
     }
     for (const auto& [key, all] : groups) {
-      if (b + 1 != stream.batches.size() || all.size() % slide == 0) continue;
+      const bool said = b + 1 == stream.batches.size() || emit == api::Emit::kAll ||
+                        (emit == api::Emit::kChanges && changed.contains(key));
+      if (!said || all.size() % slide == 0) continue;
       rows.push_back(row(key, all.size(), (all.size() / slide + 1) * slide));
     }
     result.push_back(std::move(rows));
@@ -281,6 +287,11 @@ std::vector<Case> Cases() {
   const auto grid = [](int64_t length, int64_t slide, api::Emit emit) {
     return [=](const Stream& stream, const ModelFn& model) {
       return GridModel(stream, length, slide, emit, model);
+    };
+  };
+  const auto count = [](size_t length, size_t slide, api::Emit emit) {
+    return [=](const Stream& stream, const ModelFn& model) {
+      return CountModel(stream, length, slide, emit, model);
     };
   };
   const api::SlidingWindow even{seconds(12), seconds(4)}, odd{seconds(10), seconds(4)};
@@ -306,14 +317,15 @@ std::vector<Case> Cases() {
        api::GlobalWindow{},
        {},
        [](const Stream& s, const ModelFn& m) { return GlobalModel(s, true, m); }},
-      {"count",
-       api::CountWindow{6, 4},
-       {},
-       [](const Stream& s, const ModelFn& m) { return CountModel(s, 6, 4, m); }},
-      {"count whole",
-       api::CountWindow{5, {}},
-       {},
-       [](const Stream& s, const ModelFn& m) { return CountModel(s, 5, 5, m); }},
+      {"batch changes", api::BatchWindow{}, Emit::kChanges,
+       [](const Stream& s, const ModelFn& m) { return GlobalModel(s, false, m); }},
+      {"batch all", api::BatchWindow{}, Emit::kAll,
+       [](const Stream& s, const ModelFn& m) { return GlobalModel(s, false, m); }},
+      {"count", api::CountWindow{6, 4}, {}, count(6, 4, Emit::kFinal)},
+      {"count whole", api::CountWindow{5, {}}, {}, count(5, 5, Emit::kFinal)},
+      {"count changes", api::CountWindow{6, 4}, Emit::kChanges, count(6, 4, Emit::kChanges)},
+      {"count every record", api::CountWindow{4, 1}, Emit::kChanges, count(4, 1, Emit::kChanges)},
+      {"count all", api::CountWindow{5, {}}, Emit::kAll, count(5, 5, Emit::kAll)},
   };
 }
 

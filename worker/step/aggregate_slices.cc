@@ -15,7 +15,8 @@ constexpr size_t kLeavingRows = 4096;
 
 }  // namespace
 
-SliceOperator::SliceOperator(AggregatePlanRef plan) : plan_(std::move(plan)) {
+SliceOperator::SliceOperator(AggregatePlanRef plan)
+    : plan_(std::move(plan)), idle_(plan_->window.ttl.value_or(0)) {
   const WindowPlan& window = plan_->window;
   if (window.shape != WindowShape::kSliding || window.updating()) return;
   sliding_ = plan_->layout.exact() ? MakeTotals(&plan_->layout, &window.grid, &slices_)
@@ -46,8 +47,10 @@ Status SliceOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, 
     for (const RecordBatch& batch : batches) RETURN_IF_ERROR(MergeArrived(batch));
   }
   if (window.ttl) Touch(context);
-  if (window.updating()) RETURN_IF_ERROR(EmitUpdates(closed, run, out));
-  if (window.ttl) Expire(context);
+  if (window.updating() && window.shape != WindowShape::kBatch) {
+    RETURN_IF_ERROR(EmitUpdates(closed, run, out));
+  }
+  if (window.ttl) Expire(run);
   if (window.timed()) RETURN_IF_ERROR(Fire(closed, now, run, out));
   if (window.shape == WindowShape::kBatch) {
     if (plan_->keyless()) {
@@ -265,44 +268,24 @@ Status SliceOperator::EmitUpdates(int64_t closed, TaskRun* run, std::vector<Reco
 
 // ---- ttl of global groups ----
 
-// Groups touched before the clock has begun hold kBeginning until it does.
 void SliceOperator::Touch(const BatchContext& context) {
   if (slices_.empty()) return;
   const int64_t now = plan_->window.Now(context);
   GroupTable& table = *slices_.begin()->second;
-  for (const uint32_t row : table.changed().rows()) TouchRow(row, now);
+  for (const uint32_t row : table.changed().rows()) idle_.Touch(row, now);
 }
 
-void SliceOperator::TouchRow(uint32_t row, int64_t time) {
-  if (row >= touched_.size()) {
-    touched_.resize(row + row / 2 + 16);
-    queued_.resize(touched_.size());
-  }
-  touched_[row] = time;
-  if (queued_[row] != 0) return;
-  queued_[row] = 1;
-  expiries_.emplace(time > kBeginning / 2 ? time + *plan_->window.ttl : kBeginning, row);
-}
-
-void SliceOperator::Expire(const BatchContext& context) {
-  const int64_t now = plan_->window.Now(context);
-  if (slices_.empty() || now <= kBeginning / 2 || context.final) return;
+void SliceOperator::Expire(TaskRun* run) {
+  if (slices_.empty() || run->context->final) return;
   GroupTable& table = *slices_.begin()->second;
-  while (!expiries_.empty() && expiries_.top().first <= now) {
-    const uint32_t row = expiries_.top().second;
-    expiries_.pop();
-    queued_[row] = 0;
-    if (!table.keys().IsLive(row)) continue;
-    if (touched_[row] <= kBeginning / 2) {
-      TouchRow(row, now);
-      table.unsaved().Add(row);
-    } else if (touched_[row] + *plan_->window.ttl <= now) {
-      dropped_groups_.emplace_back(0, table.keys().key(row));
-      table.Erase(row);
-    } else {
-      TouchRow(row, touched_[row]);
-    }
-  }
+  const auto drop = [&](uint32_t row) {
+    dropped_groups_.emplace_back(0, table.keys().key(row));
+    table.Erase(row);
+    ++run->report->expired_keys;
+  };
+  idle_.Take(
+      plan_->window.Now(*run->context), [&](uint32_t row) { return table.keys().IsLive(row); },
+      drop, [&](uint32_t row) { table.unsaved().Add(row); });
   table.CompactIfSparse();
 }
 

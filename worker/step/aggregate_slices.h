@@ -2,13 +2,13 @@
 
 #include <memory>
 #include <optional>
-#include <queue>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "worker/step/aggregate_plan.h"
 #include "worker/step/aggregate_sliding.h"
+#include "worker/step/idle_rows.h"
 
 namespace millrace::worker {
 
@@ -32,8 +32,6 @@ class SliceOperator final : public KeyedOperator {
   int64_t bytes() const override;
 
  private:
-  using Expiry = std::pair<int64_t, uint32_t>;  // earliest expiry, row
-
   GroupTable* Slice(int64_t start);
   Status MergeArrived(const RecordBatch& batch);
   Status MergeRun(int64_t slice, std::span<const std::string_view> keys,
@@ -48,8 +46,7 @@ class SliceOperator final : public KeyedOperator {
   Status EmitLeaving(TaskRun* run, std::vector<RecordBatch>* out);
   Result<std::unique_ptr<GroupTable>> FoldChanged(int64_t start, bool all) const;
   void Touch(const BatchContext& context);
-  void TouchRow(uint32_t row, int64_t time);
-  void Expire(const BatchContext& context);
+  void Expire(TaskRun* run);
   int64_t FirstDue(int64_t closed) const;
   SchemaRef GroupSchema() const;
   RecordBatch EncodeGroups(bool all) const;
@@ -71,11 +68,7 @@ class SliceOperator final : public KeyedOperator {
   // Keyless Final windows: start of the next window to leave, full or empty.
   std::optional<int64_t> next_window_;
   bool next_unsaved_ = false;
-  // Global windows with ttl: when each row was last touched, and one entry per row at or before its
-  // expiry.
-  std::vector<int64_t> touched_;
-  std::vector<uint8_t> queued_;
-  std::priority_queue<Expiry, std::vector<Expiry>, std::greater<>> expiries_;
+  IdleRows idle_;  // of a global window with ttl
 };
 
 }  // namespace millrace::worker

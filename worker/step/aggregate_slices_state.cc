@@ -26,10 +26,7 @@ bool SliceOperator::HasWork(const BatchContext& context) const {
   if (window.shape == WindowShape::kBatch) return plan_->keyless();
   if (window.emit == api::Emit::kAll && !slices_.empty()) return true;
   const int64_t now = window.Now(context);
-  if (window.shape == WindowShape::kGlobal) {
-    return !expiries_.empty() && !context.final && now > kBeginning / 2 &&
-           expiries_.top().first <= now;
-  }
+  if (window.shape == WindowShape::kGlobal) return !context.final && idle_.due(now);
   if (next_window_ && !context.final && now > kBeginning / 2 &&
       *next_window_ <= now - window.grid.length()) {
     return true;
@@ -59,7 +56,8 @@ RecordBatch SliceOperator::EncodeGroups(bool all) const {
         all ? slice->LiveRows() : slice->LiveOf(slice->unsaved().rows());
     if (rows.empty()) continue;
     std::vector<int64_t> starts(rows.size(), start), touched(rows.size());
-    for (size_t i = 0; i < rows.size() && plan_->window.ttl; ++i) touched[i] = touched_[rows[i]];
+    for (size_t i = 0; i < rows.size() && plan_->window.ttl; ++i)
+      touched[i] = idle_.touched(rows[i]);
     std::vector<ColumnRef> columns{IntColumn(starts), IntColumn(touched),
                                    BytesColumn(slice->KeysOf(rows))};
     for (ColumnRef& partial : slice->values().Partials(rows)) columns.push_back(std::move(partial));
@@ -106,7 +104,7 @@ Status SliceOperator::ApplyGroups(const RecordBatch& rows) {
     const uint32_t row = table->RowsOf({&rows.column(2).strings[i], 1})[0];
     table->values().Reset({&row, 1});
     RETURN_IF_ERROR(table->values().Merge({&row, 1}, std::span(rows.columns()).subspan(3), i));
-    if (plan_->window.ttl) TouchRow(row, rows.column(1).ints[i]);
+    if (plan_->window.ttl) idle_.Touch(row, rows.column(1).ints[i]);
   }
   return OkStatus();
 }

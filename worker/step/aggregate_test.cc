@@ -129,6 +129,7 @@ TEST(AggregateTest, GlobalWindowSaysWhatChangedAndForgetsIdleKeys) {
   EXPECT_THAT(stream.Run(One({}), 0), IsEmpty());
   EXPECT_THAT(stream.Run(One({}), 0), IsEmpty());
   EXPECT_EQ(stream.keys(), 1);  // b was last seen at 1 s, now it is 4 s
+  EXPECT_EQ(stream.report().expired_keys, 1);
   EXPECT_THAT(stream.Run(One({{"b", 0}}), 0), ElementsAre(R"({"user":"b","n":1})"));
 }
 

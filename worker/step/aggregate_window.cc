@@ -111,10 +111,6 @@ void PlanEmit(const StepEnv& env, std::optional<api::Emit> emit, WindowPlan* pla
   if (global && plan->emit == api::Emit::kFinal) {
     Refuse(env, "emit", "Final with a global window: it never closes; use Changes or All");
   }
-  const bool final_only = plan->shape == WindowShape::kBatch || plan->shape == WindowShape::kCount;
-  if (final_only && plan->emit != api::Emit::kFinal) {
-    Refuse(env, "emit", "batch and count windows are complete when they leave: emit is Final");
-  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "worker/step/aggregate_state.h"
+#include "worker/step/column_tools.h"
 
 namespace millrace::worker {
 namespace {
@@ -46,7 +47,9 @@ CombineWriter::CombineWriter(AggregatePlanRef plan)
     : plan_(std::move(plan)), values_(&plan_->layout) {}
 
 Status CombineWriter::Add(const RecordBatch& batch, TaskRun* run) {
-  const RecordBatch in_time = DropLate(plan_->window, plan_->origin, batch, run);
+  const bool whole = plan_->window.shape == WindowShape::kBatch;
+  const RecordBatch in_time =
+      whole ? WithoutDeleted(batch) : DropLate(plan_->window, plan_->origin, batch, run);
   EvaluatedRows rows;
   RETURN_IF_ERROR(EvaluateCalls(*plan_, in_time, run, &rows));
   if (rows.batch.num_rows() == 0) return OkStatus();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "worker/step/step.h"
+
 namespace millrace::worker {
 
 ColumnRef WithType(const ColumnRef& column, const Type& type) {
@@ -113,6 +115,16 @@ ColumnRef StructOf(const Type& type, std::vector<ColumnRef> children,
 
 RecordBatch Merge(std::span<const RecordBatch> batches) {
   return batches.size() == 1 ? batches.front() : Concat(batches);
+}
+
+RecordBatch WithoutDeleted(const RecordBatch& batch) {
+  const Column* deleted = batch.Find(kDeletedField);
+  if (deleted == nullptr) return batch;
+  std::vector<uint32_t> keep;
+  for (uint32_t row = 0; row < batch.num_rows(); ++row) {
+    if (deleted->IsNull(row) || deleted->bools[row] == 0) keep.push_back(row);
+  }
+  return keep.size() == batch.num_rows() ? batch : batch.Gather(keep);
 }
 
 }  // namespace millrace::worker

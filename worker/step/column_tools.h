@@ -39,4 +39,7 @@ ColumnRef StructOf(const Type& type, std::vector<ColumnRef> children, size_t siz
 // Rows in batches of one schema, each copied only when there is more than one. Requires: at least one batch.
 RecordBatch Merge(std::span<const RecordBatch> batches);
 
+// Rows of an updating stream that are there: without those marked __deleted.
+RecordBatch WithoutDeleted(const RecordBatch& batch);
+
 }  // namespace millrace::worker

@@ -52,7 +52,7 @@ class BatchJoinOperator final : public KeyedOperator {
 
  private:
   RecordBatch All(const std::vector<std::vector<RecordBatch>>& arrived, int side) const {
-    if (!arrived[side].empty()) return Merge(arrived[side]);
+    if (!arrived[side].empty()) return WithoutDeleted(Merge(arrived[side]));
     return RowStore(std::make_shared<Schema>(plan_.inputs[side])).Gather({});
   }
 
@@ -99,7 +99,7 @@ class TimedJoinOperator final : public KeyedOperator {
   void Expire(int64_t now, JoinOutput* output);
   void CloseWindows(int64_t now, JoinOutput* output);
   void CloseWindow(int64_t end, const Ids ids[2], JoinOutput* output);
-  void DropIdleKeys(int64_t now);
+  void DropIdleKeys(int64_t now, TaskRun* run);
   void Remove(int side, uint32_t id);
   void Tidy();
   void Encode(bool snapshot, std::string* out) const;
@@ -135,7 +135,7 @@ Status TimedJoinOperator::Run(const std::vector<std::vector<RecordBatch>>& arriv
     Probe(kLeft, old_left, old_right, &output);
     Probe(kRight, old_right, kNoRow, &output);
     if (plan_.window == JoinWindow::kInterval) Expire(now, &output);
-    if (plan_.ttl) DropIdleKeys(now);
+    if (plan_.ttl) DropIdleKeys(now, run);
   } else {
     CloseWindows(now, &output);
   }
@@ -148,7 +148,7 @@ bool TimedJoinOperator::HasWork(const BatchContext& context) const {
   const int64_t now = plan_.Now(context);
   const int64_t next = std::min(sides_[kLeft].next_due(), sides_[kRight].next_due());
   if (plan_.window == JoinWindow::kTumbling) return next <= now;
-  return std::min(next, idle_.next()) < now;
+  return next < now || (idle_.next() < now && now != kEndOfTime);
 }
 
 // When a row can go. interval: the last time at which a partner may come. tumbling: the end of its
@@ -292,15 +292,17 @@ void TimedJoinOperator::CloseWindow(int64_t end, const Ids ids[2], JoinOutput* o
   JoinBatches(plan_, left, right, end - plan_.length, output);
 }
 
-void TimedJoinOperator::DropIdleKeys(int64_t now) {
-  if (now == kBeginningOfTime) return;
-  for (const uint32_t key : idle_.Take(now == kEndOfTime ? now : now - 1)) {
+// The end of the input makes no key idle.
+void TimedJoinOperator::DropIdleKeys(int64_t now, TaskRun* run) {
+  if (now == kBeginningOfTime || now == kEndOfTime) return;
+  for (const uint32_t key : idle_.Take(now - 1)) {
     if (!keys_.IsLive(key) || counts_[key] == 0) continue;
     const int64_t due = AddTime(touched_[key], *plan_.ttl);
-    if (due >= now && now != kEndOfTime) {
+    if (due >= now) {
       idle_.Add(due, key);
       continue;
     }
+    ++run->report->expired_keys;
     for (const int side : {kLeft, kRight}) {
       Ids ids;
       for (uint32_t id = sides_[side].First(key); id != kNoRow; id = sides_[side].Next(id)) {

@@ -120,6 +120,33 @@ TEST(JoinStepTest, DropsKeysThatWereIdleForTheTtl) {
   EXPECT_EQ(runner.keys(), 1);
   runner.Run({MakeBatch(Shown(), {}), MakeBatch(Clicks(), {})}, MakeContext(3, 191, 190));
   EXPECT_EQ(runner.keys(), 0);
+  EXPECT_EQ(runner.task.report.expired_keys, 1);
+}
+
+TEST(JoinStepTest, BatchWindowLeavesOutRowsThatAnUpdatingStreamDeleted) {
+  Schema left = Shown();
+  left.Set({std::string(kDeletedField), Type(Kind::kBool)});
+  TestEnv env(left, Clicks());
+  const auto step = MakeJoinStep(Spec(api::BatchWindow{}, JoinStep::Type::kLeft), env.env);
+  ASSERT_NE(step, nullptr) << env.errors();
+  KeyedRunner runner(*step);
+  const RecordBatch rows =
+      MakeBatch(left, {{Text("x"), Int(1), Int(5), true}, {Text("y"), Int(2), Int(6), false}});
+  EXPECT_EQ(runner.Run({rows, MakeBatch(Clicks(), {})}, MakeContext(0)),
+            (Lines{R"({"id":"y","a":2,"click":null})"}));
+}
+
+TEST(JoinStepTest, TheEndOfTheInputMakesNoKeyIdle) {
+  TestEnv env(Shown(), Clicks());
+  const auto step =
+      MakeJoinStep(Spec(api::GlobalWindow{Duration(50)}, JoinStep::Type::kInner), env.env);
+  KeyedRunner runner(*step);
+  runner.Run({MakeBatch(Shown(), {{Text("x"), Int(1), Int(100)}}), MakeBatch(Clicks(), {})},
+             MakeContext(0, 90));
+  EXPECT_FALSE(runner.HasWork(MakeContext(1, 90, 90, true)));
+  runner.Run({MakeBatch(Shown(), {}), MakeBatch(Clicks(), {})}, MakeContext(1, 90, 90, true));
+  EXPECT_EQ(runner.keys(), 1);
+  EXPECT_EQ(runner.task.report.expired_keys, 0);
 }
 
 TEST(JoinStepTest, ReportsEveryMistake) {

@@ -27,6 +27,7 @@ inline constexpr std::string_view kSourceField = "__source";          // string
 inline constexpr std::string_view kPositionField = "__position";      // uint, stable hash of the source position (sample)
 inline constexpr std::string_view kMessageKeyField = "__key";         // bytes?, the Kafka key
 inline constexpr std::string_view kRawField = "__raw";                // bytes, the undecoded record (dead letters)
+inline constexpr std::string_view kPlaceField = "__place";            // int, 1, 2, 3 where ranks are 1, 1, 3 (updating top)
 inline constexpr std::string_view kDeletedField = "__deleted";        // bool, the row with this key is gone (updating streams)
 
 // Versions of look-up tables that the batch uses, by table name.

@@ -49,7 +49,6 @@ class TopPlanBuilder {
     if (shape == WindowShape::kSession || shape == WindowShape::kCount) {
       Refuse("window", "top takes batch, global, tumbling or sliding windows");
     }
-    if (plan_->window.ttl) Refuse("window.global.ttl", "is not supported yet in top");
     if (env_.input.updating && shape != WindowShape::kBatch) {
       Refuse("window",
              "this stream updates its rows, which would be ranked several times: use window: "
@@ -113,8 +112,10 @@ class TopPlanBuilder {
       output.Set(std::move(field));
     }
     AddHiddenFields(plan_->window, &output);
-    plan_->marks_deletions = plan_->window.updating();
-    if (plan_->marks_deletions) output.Set({std::string(kDeletedField), Type(Kind::kBool)});
+    if (plan_->window.updating()) {
+      output.Set({std::string(kPlaceField), Type(Kind::kInt)});
+      output.Set({std::string(kDeletedField), Type(Kind::kBool)});
+    }
     plan_->order.row_schema = std::make_shared<Schema>(row);
     plan_->wire_schema =
         MakeSchema({{"slice", Type(Kind::kInt)}, {"key", Type(Kind::kBytes)}}, row);
@@ -148,7 +149,9 @@ class TopKeyedStep final : public KeyedStep {
   std::unique_ptr<KeyedOperator> MakeOperator() const override {
     return std::make_unique<TopOperator>(plan_);
   }
-  bool stateful() const override { return plan_->window.shape != WindowShape::kBatch; }
+  bool stateful() const override {
+    return plan_->window.shape != WindowShape::kBatch || plan_->replaces_batches();
+  }
   int units() const override { return plan_->units; }
   std::string description() const override { return description_; }
   std::string state_shape() const override {
@@ -162,7 +165,7 @@ class TopKeyedStep final : public KeyedStep {
   std::vector<std::string> update_key() const override {
     if (!plan_->window.updating()) return {};
     std::vector<std::string> key = UpdateKey(plan_->window, plan_->key_names);
-    key.push_back("rank");
+    key.emplace_back(kPlaceField);
     return key;
   }
   std::vector<FieldUse> uses(int) const override { return uses_; }

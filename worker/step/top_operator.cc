@@ -13,6 +13,9 @@ constexpr int64_t kBeginning = std::numeric_limits<int64_t>::min();
 
 }  // namespace
 
+TopOperator::TopOperator(TopPlanRef plan)
+    : plan_(std::move(plan)), idle_(plan_->window.ttl.value_or(0)) {}
+
 TopTable* TopOperator::Slice(int64_t start) {
   auto& slice = slices_[start];
   if (slice == nullptr) slice = std::make_unique<TopTable>(&plan_->order);
@@ -29,15 +32,25 @@ Status TopOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, Ta
   fired_before_ = kBeginning;
   if (window.timed()) RETURN_IF_ERROR(Fire(previous, late, run, out));
   for (const std::vector<RecordBatch>& batches : arrived) {
-    for (const RecordBatch& batch : batches) RETURN_IF_ERROR(Merge(batch, closed));
+    for (const RecordBatch& batch : batches) {
+      if (window.updating()) RememberRows(batch, closed);
+      if (plan_->replaces_batches()) BeginKeys(batch);
+    }
+  }
+  for (const std::vector<RecordBatch>& batches : arrived) {
+    for (const RecordBatch& batch : batches) {
+      RETURN_IF_ERROR(Merge(batch));
+      if (window.ttl) Touch(batch, now);
+    }
   }
   if (window.updating()) RETURN_IF_ERROR(EmitUpdates(closed, run, out));
+  if (window.ttl) Expire(run);
   if (window.timed()) RETURN_IF_ERROR(Fire(closed, now, run, out));
-  if (window.shape == WindowShape::kBatch) {
+  if (window.shape == WindowShape::kBatch && !window.updating()) {
     RETURN_IF_ERROR(EmitWindow(0, false, run, out));
     slices_.clear();
   }
-  ranks_before_.clear();
+  before_.clear();
   for (const auto& [start, slice] : slices_) {
     slice->changed().Clear();
     slice->CompactIfSparse();
@@ -46,8 +59,7 @@ Status TopOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, Ta
 }
 
 // Sequence numbers of senders order rows inside one batch only; here they become unique.
-Status TopOperator::Merge(RecordBatch batch, int64_t closed) {
-  if (plan_->window.updating()) RememberRanks(batch, closed);
+Status TopOperator::Merge(RecordBatch batch) {
   std::vector<uint32_t> order(batch.num_rows());
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   const std::vector<int64_t>& sent = batch.column(2).ints;
@@ -139,72 +151,7 @@ std::vector<int64_t> TopOperator::RanksOf(const std::vector<Place>& places) cons
   return ranks;
 }
 
-// ---- output ----
-
-Status TopOperator::EmitWindow(int64_t start, bool changed_only, TaskRun* run,
-                               std::vector<RecordBatch>* out) {
-  std::vector<ColumnPtr> fields;
-  const size_t begin = plan_->order.fields_begin();
-  for (size_t i = begin; i < plan_->order.row_schema->size(); ++i) {
-    fields.push_back(std::make_shared<Column>((*plan_->order.row_schema)[i].type));
-  }
-  auto ranks = std::make_shared<Column>(Type(Kind::kInt));
-  auto deleted = std::make_shared<Column>(Type(Kind::kBool));
-  const auto append = [&](const Place& place, int64_t rank, bool gone) {
-    for (size_t c = 0; c < fields.size(); ++c) {
-      fields[c]->AppendFrom(*place.table->columns()[begin + c], place.row);
-    }
-    ranks->AppendInt(rank);
-    deleted->AppendBool(gone);
-  };
-  for (const std::string_view key : KeysOf(start, changed_only)) {
-    const std::vector<Place> places = Rank(start, key);
-    const std::vector<int64_t> now = RanksOf(places);
-    for (size_t i = 0; i < places.size(); ++i) append(places[i], now[i], false);
-    const auto window = ranks_before_.find(start);
-    if (window == ranks_before_.end()) continue;
-    const auto before = window->second.find(std::string(key));
-    if (before == window->second.end()) continue;
-    for (const int64_t rank : before->second) {
-      if (!std::binary_search(now.begin(), now.end(), rank)) append(places.back(), rank, true);
-    }
-  }
-  const size_t rows = ranks->size();
-  if (rows == 0) return OkStatus();
-  std::vector<ColumnRef> columns(fields.begin(), fields.end());
-  std::vector<int64_t> ends;
-  if (plan_->window.timed()) {
-    ends.assign(rows, start + plan_->window.grid.length());
-    columns.push_back(TimestampColumn(std::vector<int64_t>(rows, start)));
-    columns.push_back(TimestampColumn(ends));
-  }
-  columns.push_back(ranks);
-  AppendHiddenColumns(plan_->window, ends, rows, *run, &columns);
-  if (plan_->marks_deletions) columns.push_back(deleted);
-  out->emplace_back(plan_->output_schema, std::move(columns), rows);
-  return OkStatus();
-}
-
-// Ranks that rows of the touched keys have had so far, in every open window; taken once per batch.
-void TopOperator::RememberRanks(const RecordBatch& batch, int64_t closed) {
-  const SliceGrid& grid = plan_->window.grid;
-  for (size_t i = 0; i < batch.num_rows(); ++i) {
-    const int64_t slice = batch.column(0).ints[i];
-    const std::string_view key = batch.column(1).strings[i];
-    int64_t start = plan_->window.timed() ? grid.FirstWindowOf(slice) : 0;
-    if (plan_->window.timed() && closed > kBeginning / 2) {
-      start = std::max(start, grid.FirstOpenWindow(closed));
-    }
-    const int64_t last = plan_->window.timed() ? grid.LastWindowOf(slice) : 0;
-    for (; start <= last; start += plan_->window.timed() ? grid.slide() : 1) {
-      Ranks& ranks = ranks_before_[start];
-      if (ranks.contains(std::string(key))) continue;
-      std::vector<int64_t> now = RanksOf(Rank(start, key));
-      now.erase(std::unique(now.begin(), now.end()), now.end());
-      ranks.emplace(key, std::move(now));
-    }
-  }
-}
+// ---- windows ----
 
 int64_t TopOperator::FirstDue(int64_t closed) const {
   const SliceGrid& grid = plan_->window.grid;
@@ -214,7 +161,7 @@ int64_t TopOperator::FirstDue(int64_t closed) const {
 }
 
 Status TopOperator::EmitUpdates(int64_t closed, TaskRun* run, std::vector<RecordBatch>* out) {
-  const bool changed_only = plan_->window.emit == api::Emit::kChanges;
+  const bool changed_only = plan_->window.emit == api::Emit::kChanges || plan_->replaces_batches();
   if (slices_.empty()) return OkStatus();
   if (!plan_->window.timed()) return EmitWindow(0, changed_only, run, out);
   const SliceGrid& grid = plan_->window.grid;
@@ -254,12 +201,48 @@ void TopOperator::DropClosed(int64_t bound) {
   }
 }
 
+// ---- keys ----
+
+// The rows that a batch window kept of its keys make way for those of the batch.
+void TopOperator::BeginKeys(const RecordBatch& batch) {
+  for (const std::string_view key : batch.column(1).strings) {
+    TopTable* table = Slice(0);
+    const uint32_t key_row = table->keys().Find(key, HashKey(key));
+    if (key_row != KeyTable::kNone && !table->changed().Has(key_row)) table->EmptyKey(key_row);
+  }
+}
+
+// A key counts as touched though none of its rows is good enough to stay.
+void TopOperator::Touch(const RecordBatch& batch, int64_t now) {
+  const KeyTable& keys = Slice(0)->keys();
+  for (const std::string_view key : batch.column(1).strings) {
+    const uint32_t key_row = keys.Find(key, HashKey(key));
+    idle_.Touch(key_row, now);
+    touched_.Add(key_row);
+  }
+}
+
+void TopOperator::Expire(TaskRun* run) {
+  if (slices_.empty() || run->context->final) return;
+  TopTable* table = Slice(0);
+  const auto drop = [&](uint32_t key_row) {
+    const std::string key(table->keys().key(key_row));
+    dropped_keys_.push_back(key);
+    table->EraseKey(key);
+    ++run->report->expired_keys;
+  };
+  idle_.Take(
+      plan_->window.Now(*run->context), [&](uint32_t row) { return table->keys().IsLive(row); },
+      drop, [&](uint32_t row) { touched_.Add(row); });
+}
+
 bool TopOperator::HasWork(const BatchContext& context) const {
   const WindowPlan& window = plan_->window;
-  if (slices_.empty()) return false;
+  if (slices_.empty() || window.shape == WindowShape::kBatch) return false;
   if (window.emit == api::Emit::kAll) return true;
   const int64_t now = window.Now(context);
-  if (!window.timed() || now <= kBeginning / 2) return false;
+  if (!window.timed()) return window.ttl && !context.final && idle_.due(now);
+  if (now <= kBeginning / 2) return false;
   if (window.grid.LastEndOf(slices_.begin()->first) <= now) return true;
   return !window.updating() && FirstDue(window.Previous(context)) <= now - window.grid.length();
 }

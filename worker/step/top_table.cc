@@ -89,6 +89,13 @@ Status TopTable::Offer(std::span<const std::string_view> keys, const RecordBatch
   return OkStatus();
 }
 
+void TopTable::EmptyKey(uint32_t key_row) {
+  live_ -= lists_[key_row].size();
+  lists_[key_row].clear();
+  changed_.Add(key_row);
+  unsaved_.Add(key_row);
+}
+
 void TopTable::EraseKey(std::string_view key) {
   const uint32_t row = keys_.Find(key, HashKey(key));
   if (row == KeyTable::kNone) return;
@@ -111,6 +118,7 @@ RecordBatch TopTable::Rows(std::span<const uint32_t> rows) const {
 }
 
 void TopTable::CompactIfSparse() {
+  keys_.CompactIfSparse();
   const bool sparse = stored_ - live_ > std::max(live_, kMinGarbage);
   if (!sparse && offers_ < kMaxOffers) return;
   std::vector<uint32_t> order;

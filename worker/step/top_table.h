@@ -36,6 +36,8 @@ class TopTable {
   // order of sequence.
   Status Offer(std::span<const std::string_view> keys, const RecordBatch& rows, size_t begin);
   void EraseKey(std::string_view key);
+  // Drops the rows of a live key and marks it; the key stays.
+  void EmptyKey(uint32_t key_row);
   // Puts a row behind the last of its key, as stored.
   void Restore(std::string_view key, const RecordBatch& rows, size_t i);
 

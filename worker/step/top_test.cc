@@ -3,6 +3,7 @@
 
 #include <map>
 #include <random>
+#include <set>
 
 #include "worker/step/aggregate_harness.h"
 
@@ -66,16 +67,132 @@ TEST(TopTest, TiesShareTheirRankAndStayWhenAsked) {
               ElementsAre("\"b\" 9 1", "\"d\" 9 1", "\"e\" 9 1", "\"a\" 5 4", "\"c\" 5 4"));
 }
 
-TEST(TopTest, GlobalUpdatesWithdrawRanksThatAreGone) {
-  api::TopStep spec = Top(api::GlobalWindow{}, 3);
-  const auto step = Make(spec);
-  EXPECT_THAT(step->update_key(), ElementsAre("rank"));
+TEST(TopTest, GlobalUpdatesWithdrawWhatIsNotWhereItWas) {
+  const auto step = Make(Top(api::GlobalWindow{}, 3));
+  EXPECT_THAT(step->update_key(), ElementsAre("__place"));
   StepHarness stream(step.get(), Handover::kDeltas);
   EXPECT_THAT(Brief(stream.Run({{{"a", 0, 1}, {"b", 0, 3}, {"c", 0, 2}}}, 0)),
               ElementsAre("\"b\" 3 1", "\"c\" 2 2", "\"a\" 1 3"));
   EXPECT_THAT(Brief(stream.Run({{{"d", 0, 3}, {"e", 0, 3}}}, 0)),
-              ElementsAre("\"b\" 3 1", "\"d\" 3 1", "\"e\" 3 1", "-\"e\" 3 2", "-\"e\" 3 3"));
+              ElementsAre("-\"c\" 2 2", "-\"a\" 1 3", "\"b\" 3 1", "\"d\" 3 1", "\"e\" 3 1"));
   EXPECT_THAT(stream.Run({{{"f", 0, 0}}}, 0), IsEmpty());
+}
+
+TEST(TopTest, TiedRowsOfAnUpdatingStreamAllStayInATableThatReplaces) {
+  api::TopStep spec = Top(api::GlobalWindow{}, 2);
+  spec.ties = true;
+  const auto step = Make(spec);
+  StepHarness stream(step.get(), Handover::kSnapshot);
+  (void)stream.Run({{{"a", 0, 5}, {"b", 0, 5}, {"c", 0, 5}}}, 0);
+  EXPECT_THAT(Brief(stream.Live()), ElementsAre("\"a\" 5 1", "\"b\" 5 1", "\"c\" 5 1"));
+  (void)stream.Run({{{"d", 0, 9}, {"e", 0, 8}}}, 0);
+  EXPECT_THAT(Brief(stream.Live()), ElementsAre("\"d\" 9 1", "\"e\" 8 2"));
+}
+
+TEST(TopTest, UpdatingBatchWindowReplacesTheRowsOfTheBatchBefore) {
+  api::TopStep spec = Top(api::BatchWindow{}, 3, {"item"});
+  spec.emit = api::Emit::kChanges;
+  const auto step = Make(spec, 3);
+  for (const Handover handover : {Handover::kKeep, Handover::kSnapshot, Handover::kDeltas}) {
+    StepHarness stream(step.get(), handover);
+    (void)stream.Run({{{"a", 0, 5, "p"}, {"b", 0, 4, "p"}, {"c", 0, 3, "p"}, {"d", 0, 9, "q"}}}, 0);
+    (void)stream.Run({{{"e", 0, 1, "p"}}}, 0);
+    (void)stream.Run({{}}, 0);
+    EXPECT_THAT(Brief(stream.Live()), ElementsAre("\"d\" 9 1", "\"e\" 1 1"));
+  }
+}
+
+TEST(TopTest, GlobalTtlDropsIdleKeysAndCountsThem) {
+  api::TopStep spec = Top(api::GlobalWindow{seconds(3)}, 1, {"item"});
+  spec.time = api::TimeDomain::kProcessing;
+  const auto step = Make(spec, 2);
+  for (const Handover handover : {Handover::kKeep, Handover::kSnapshot, Handover::kDeltas}) {
+    StepHarness stream(step.get(), handover);
+    EXPECT_THAT(Brief(stream.Run({{{"a", 0, 9, "p"}, {"b", 0, 9, "q"}}}, 0)), testing::SizeIs(2));
+    // A record that is not good enough to be ranked keeps its key too.
+    EXPECT_THAT(stream.Run({{{"c", 0, 1, "p"}}}, 0), IsEmpty());
+    EXPECT_THAT(stream.Run({{}}, 0), IsEmpty());
+    EXPECT_THAT(stream.Run({{}}, 0), IsEmpty());
+    EXPECT_EQ(stream.keys(), 1);
+    EXPECT_EQ(stream.report().expired_keys, 1);
+    EXPECT_THAT(Brief(stream.Run({{{"d", 0, 2, "q"}}}, 0)), ElementsAre("\"d\" 2 1"));
+  }
+}
+
+TEST(TopTest, GlobalTtlFollowsTheWatermarkInEventTime) {
+  const auto step = Make(Top(api::GlobalWindow{seconds(5)}, 1, {"item"}));
+  StepHarness stream(step.get(), Handover::kDeltas);
+  (void)stream.Run({{{"a", 100, 9, "p"}}}, std::nullopt);  // the clock has not begun
+  (void)stream.Run({{}}, 100);
+  EXPECT_EQ(stream.keys(), 1);
+  (void)stream.Run({{}}, 104);
+  EXPECT_EQ(stream.keys(), 1);
+  (void)stream.Run({{}}, 105);
+  EXPECT_EQ(stream.keys(), 0);
+}
+
+// The rows that a table holds, by place, by rank or by user, after every batch of a random stream.
+TEST(TopTest, TablesFedByUpdatesHoldTheTopOfAllRecords) {
+  std::mt19937 random(11);
+  api::TopStep spec = Top(api::GlobalWindow{}, 4);
+  for (const bool ties : {false, true}) {
+    spec.ties = ties;
+    const auto step = Make(spec);
+    StepHarness stream(step.get(), Handover::kDeltas);
+    std::vector<std::pair<int64_t, std::string>> all;
+    for (int b = 0; b < 30; ++b) {
+      TestBatch batch(1);
+      for (int64_t i = static_cast<int64_t>(random() % 4); i > 0; --i) {
+        const std::string user = "u" + std::to_string(all.size());
+        batch[0].push_back({user, 0, static_cast<int64_t>(random() % 12)});
+        all.emplace_back(*batch[0].back().amount, user);
+      }
+      (void)stream.Run(batch, 0);
+      std::vector<std::pair<int64_t, std::string>> best = all;
+      std::stable_sort(best.begin(), best.end(),
+                       [](const auto& x, const auto& y) { return x.first > y.first; });
+      std::vector<std::string> want;
+      std::set<size_t> ranks;
+      size_t rank = 0;
+      for (size_t i = 0; i < best.size(); ++i) {
+        if (i == 0 || best[i].first != best[i - 1].first) rank = i + 1;
+        if (ties ? rank > 4 : i >= 4) break;
+        ranks.insert(rank);
+        want.push_back(JsonQuote(best[i].second) + " " + std::to_string(best[i].first) + " " +
+                       std::to_string(rank));
+      }
+      EXPECT_THAT(Brief(stream.Live()), testing::UnorderedElementsAreArray(want));
+      EXPECT_THAT(Brief(stream.Live({"user"})), testing::UnorderedElementsAreArray(want));
+      EXPECT_EQ(stream.Live({"rank"}).size(), ranks.size());
+    }
+  }
+}
+
+TEST(TopTest, BatchWindowLeavesOutRowsThatAnUpdatingStreamDeleted) {
+  api::Diagnostics diagnostics;
+  StepEnv env = TestEnv(&diagnostics, 1);
+  Schema schema = TestSchema();
+  schema.Set({std::string(kDeletedField), Type(Kind::kBool)});
+  env.input.schema = schema;
+  env.input.updating = true;
+  const auto step = MakeTopStep(Top(api::BatchWindow{}, 3), env);
+  ASSERT_NE(step, nullptr);
+  const RecordBatch records = MakeRecords({{"a", 0, 5}, {"b", 0, 9}});
+  auto deleted = std::make_shared<Column>(Type(Kind::kBool));
+  deleted->AppendBool(false);
+  deleted->AppendBool(true);
+  std::vector<ColumnRef> columns = records.columns();
+  columns.push_back(deleted);
+  BatchContext context;
+  TaskReport report;
+  TaskRun run;
+  run.context = &context;
+  run.report = &report;
+  const auto writer = step->MakeWriter(0);
+  ASSERT_TRUE(writer->Add(RecordBatch(std::make_shared<Schema>(schema), columns, 2), &run).ok());
+  size_t sent = 0;
+  ASSERT_TRUE(writer->Finish(&run, [&](int, RecordBatch rows) { sent += rows.num_rows(); }).ok());
+  EXPECT_EQ(sent, 1u);
 }
 
 TEST(TopTest, RefusesWindowsItCannotRank) {

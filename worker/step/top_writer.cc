@@ -1,5 +1,6 @@
 #include "crds/base/text.h"
 #include "worker/step/aggregate_writer.h"
+#include "worker/step/column_tools.h"
 #include "worker/step/top_operator.h"
 
 namespace millrace::worker {
@@ -40,7 +41,9 @@ Result<RecordBatch> TopWriter::Candidates(const RecordBatch& batch, TaskRun* run
 }
 
 Status TopWriter::Add(const RecordBatch& batch, TaskRun* run) {
-  RecordBatch in_time = DropLate(plan_->window, plan_->origin, batch, run);
+  const bool whole = plan_->window.shape == WindowShape::kBatch;
+  RecordBatch in_time =
+      whole ? WithoutDeleted(batch) : DropLate(plan_->window, plan_->origin, batch, run);
   const int64_t first_seq = next_seq_;
   ASSIGN_OR_RETURN(const RecordBatch rows, Candidates(in_time, run));
   if (rows.num_rows() == 0) return OkStatus();
