@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "worker/step/aggregate_sessions.h"
+#include "worker/window/slice_grid.h"
 
 namespace millrace::worker {
 
@@ -12,7 +13,7 @@ const std::vector<uint32_t>& SessionTable::KeyRows(std::span<const std::string_v
   hashes_.resize(keys.size());
   for (size_t i = 0; i < keys.size(); ++i) hashes_[i] = HashKey(keys[i]);
   keys_.FindOrInsert(keys, hashes_, &found_);
-  if (sessions_.size() < keys_.row_limit()) sessions_.resize(keys_.row_limit());
+  if (pieces_.size() < keys_.row_limit()) pieces_.resize(keys_.row_limit());
   return found_;
 }
 
@@ -31,29 +32,31 @@ void SessionTable::FreeRow(uint32_t row) {
   free_rows_.push_back(row);
 }
 
-bool SessionTable::Joins(const Session& session, int64_t start, int64_t last) const {
+bool SessionTable::Near(int64_t start, int64_t last, const Piece& piece) const {
   const int64_t gap = plan_->window.gap;
-  const int64_t length = std::max(session.last, last) - std::min(session.start, start);
-  return session.start - last <= gap && start - session.last <= gap &&
-         length <= plan_->window.max_length;
+  return piece.start - last <= gap && start - piece.last <= gap;
 }
 
-Result<uint32_t> SessionTable::Place(uint32_t key_row, int64_t start, int64_t last) {
-  std::vector<Session>& sessions = sessions_[key_row];
+Result<uint32_t> SessionTable::Place(uint32_t key_row, int64_t start, int64_t last, bool cut) {
+  std::vector<Piece>& pieces = pieces_[key_row];
+  const int64_t length = plan_->window.max_length;
   // Most records go on with the latest session.
-  const auto newest = sessions.rbegin();
-  if (newest != sessions.rend() && start >= newest->start && Joins(*newest, start, last)) {
+  const auto newest = pieces.rbegin();
+  if (newest != pieces.rend() && start >= newest->start && start - newest->cell < length &&
+      Near(start, last, *newest)) {
     newest->last = std::max(newest->last, last);
+    newest->cut |= cut;
     return newest->row;
   }
-  Session joined{start, last, 0};
-  for (auto it = sessions.begin(); it != sessions.end();) {
-    if (!Joins(*it, joined.start, joined.last)) {
+  Piece joined{start, last, 0, cut, FloorTo(start, length, 0)};
+  for (auto it = pieces.begin(); it != pieces.end();) {
+    if (it->cell != joined.cell || !Near(joined.start, joined.last, *it)) {
       ++it;
       continue;
     }
     joined.start = std::min(joined.start, it->start);
     joined.last = std::max(joined.last, it->last);
+    joined.cut |= it->cut;
     if (joined.row == 0) {
       joined.row = it->row;
     } else {
@@ -62,22 +65,43 @@ Result<uint32_t> SessionTable::Place(uint32_t key_row, int64_t start, int64_t la
       RETURN_IF_ERROR(values_.Merge({&joined.row, 1}, partials));
       FreeRow(it->row);
     }
-    it = sessions.erase(it);
+    it = pieces.erase(it);
   }
   if (joined.row == 0) joined.row = NewRow();
-  const auto after = std::upper_bound(sessions.begin(), sessions.end(), joined.start,
-                                      [](int64_t a, const Session& b) { return a < b.start; });
-  sessions.insert(after, joined);
+  const auto after = std::upper_bound(pieces.begin(), pieces.end(), joined.start,
+                                      [](int64_t a, const Piece& b) { return a < b.start; });
+  pieces.insert(after, joined);
   return joined.row;
 }
 
-Status SessionTable::Merge(std::span<const uint32_t> key_rows, std::span<const int64_t> starts,
-                           std::span<const int64_t> lasts, std::span<const ColumnRef> partials) {
+std::vector<SessionTable::Session> SessionTable::SessionsOf(uint32_t key_row) {
+  std::vector<Piece>& pieces = pieces_[key_row];
+  std::vector<Session> sessions;
+  for (size_t begin = 0; begin < pieces.size();) {
+    size_t end = begin + 1;
+    bool cut = pieces[begin].cut;
+    while (end < pieces.size() && Near(pieces[end].start, pieces[end].last, pieces[end - 1])) {
+      cut |= pieces[end++].cut;
+    }
+    cut |= pieces[end - 1].last - pieces[begin].start > plan_->window.max_length;
+    if (!cut) sessions.push_back({pieces[begin].start, pieces[end - 1].last, begin, end});
+    for (size_t i = begin; i < end && cut; ++i) {
+      pieces[i].cut = true;
+      sessions.push_back({pieces[i].start, pieces[i].last, i, i + 1});
+    }
+    begin = end;
+  }
+  return sessions;
+}
+
+Status SessionTable::Merge(std::span<const uint32_t> key_rows, const Spans& spans,
+                           std::span<const ColumnRef> partials) {
   pending_ = partials;
   pending_begin_ = 0;
   pending_rows_.clear();
   for (size_t i = 0; i < key_rows.size(); ++i) {
-    ASSIGN_OR_RETURN(const uint32_t row, Place(key_rows[i], starts[i], lasts[i]));
+    const bool cut = !spans.cuts.empty() && spans.cuts[i] != 0;
+    ASSIGN_OR_RETURN(const uint32_t row, Place(key_rows[i], spans.starts[i], spans.lasts[i], cut));
     pending_rows_.push_back(row);
     changed_.Add(row);
   }
@@ -94,9 +118,9 @@ Status SessionTable::MergePending() {
 }
 
 void SessionTable::FindFailedKey() {
-  for (uint32_t key_row = 0; key_row < sessions_.size(); ++key_row) {
-    for (const Session& session : sessions_[key_row]) {
-      if (session.row == values_.failed_row()) failed_key_ = key_row;
+  for (uint32_t key_row = 0; key_row < pieces_.size(); ++key_row) {
+    for (const Piece& piece : pieces_[key_row]) {
+      if (piece.row == values_.failed_row()) failed_key_ = key_row;
     }
   }
 }
@@ -114,30 +138,30 @@ Status SessionTable::Update(std::span<const uint32_t> key_rows, std::span<const 
     failed_key_ = key_rows[records.failed_row()];
     return status;
   }
-  return Merge(key_rows, times, times, records.Partials(identity));
+  return Merge(key_rows, {times, times, {}}, records.Partials(identity));
 }
 
-void SessionTable::Erase(uint32_t key_row, int64_t start, int64_t last) {
-  std::vector<Session>& sessions = sessions_[key_row];
-  const auto it = std::find_if(sessions.begin(), sessions.end(), [&](const Session& session) {
-    return session.start == start && session.last == last;
-  });
-  FreeRow(it->row);
-  sessions.erase(it);
-  if (sessions.empty()) keys_.Erase(key_row);
+void SessionTable::Erase(uint32_t key_row, const Session& session) {
+  std::vector<Piece>& pieces = pieces_[key_row];
+  const auto at = std::find_if(pieces.begin(), pieces.end(),
+                               [&](const Piece& piece) { return piece.start == session.start; });
+  const auto end = at + static_cast<std::ptrdiff_t>(session.end - session.begin);
+  for (auto it = at; it != end; ++it) FreeRow(it->row);
+  pieces.erase(at, end);
+  if (pieces.empty()) keys_.Erase(key_row);
 }
 
 void SessionTable::EraseKey(uint32_t key_row) {
-  for (const Session& session : sessions_[key_row]) FreeRow(session.row);
-  sessions_[key_row].clear();
+  for (const Piece& piece : pieces_[key_row]) FreeRow(piece.row);
+  pieces_[key_row].clear();
   keys_.Erase(key_row);
 }
 
-Status SessionTable::Restore(std::string_view key, int64_t start, int64_t last,
+Status SessionTable::Restore(std::string_view key, int64_t start, int64_t last, bool cut,
                              std::span<const ColumnRef> partials, size_t i) {
   const uint32_t key_row = KeyRows({&key, 1})[0];
   const uint32_t row = NewRow();
-  sessions_[key_row].push_back({start, last, row});
+  pieces_[key_row].push_back({start, last, row, cut, FloorTo(start, plan_->window.max_length, 0)});
   return values_.Merge({&row, 1}, partials, i);
 }
 
