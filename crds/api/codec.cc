@@ -1,10 +1,10 @@
 #include "crds/api/codec.h"
 
-#include <algorithm>
 #include <set>
 
 #include "crds/api/field_reader.h"
 #include "crds/api/field_writer.h"
+#include "crds/api/findings.h"
 #include "crds/api/overrides.h"
 #include "crds/api/validate.h"
 #include "crds/api/yaml_reader.h"
@@ -65,20 +65,6 @@ void FillNames(StreamingJob* job) {
   }
 }
 
-bool Within(std::string_view inner, std::string_view outer) {
-  return inner.starts_with(outer) &&
-         (inner.size() == outer.size() || inner[outer.size()] == '.' || inner[outer.size()] == '[');
-}
-
-// A rule between fields says nothing new where one of those fields could not be read.
-bool IsConsequence(const Diagnostic& found, const Diagnostics& shape_errors) {
-  return std::any_of(shape_errors.begin(), shape_errors.end(), [&](const Diagnostic& error) {
-    if (found.path == error.path) return true;
-    const bool related = Within(found.path, error.path) || Within(error.path, found.path);
-    return related && std::min(found.path, error.path).find('[') != std::string::npos;
-  });
-}
-
 // Behind so many faults of shape the rules between fields would only repeat them, at quadratic cost.
 constexpr size_t kMaxShapeErrors = 1000;
 
@@ -86,29 +72,7 @@ void AddRules(const StreamingJob& job, const SourceMap& positions, Diagnostics* 
   if (diagnostics->size() > kMaxShapeErrors) return;
   Diagnostics rules;
   Validate(job, positions, &rules);
-  const Diagnostics shape_errors = *diagnostics;
-  for (Diagnostic& found : rules) {
-    if (!IsConsequence(found, shape_errors)) diagnostics->push_back(std::move(found));
-  }
-}
-
-Position PlaceOf(std::string_view path, const SourceMap& positions) {
-  while (true) {
-    const auto found = positions.find(path);
-    if (found != positions.end()) return found->second;
-    const size_t cut = path.find_last_of(".[");
-    if (cut == std::string_view::npos) return {};
-    path = path.substr(0, cut);
-  }
-}
-
-void SortByPlace(const SourceMap& positions, Diagnostics* diagnostics) {
-  std::stable_sort(diagnostics->begin(), diagnostics->end(),
-                   [&](const Diagnostic& a, const Diagnostic& b) {
-                     const Position left = PlaceOf(a.path, positions);
-                     const Position right = PlaceOf(b.path, positions);
-                     return std::pair(left.line, left.column) < std::pair(right.line, right.column);
-                   });
+  AddFindings(std::move(rules), Diagnostics(*diagnostics), diagnostics);
 }
 
 // The job as far as it can be read; false when the text is not of this kind at all.
@@ -162,7 +126,9 @@ JobDocument ParseJob(std::string_view text, std::span<const Override> overrides)
   TreeCheck(&document.positions, &document.diagnostics).Walk(yaml.root, "");
   if (ReadJob(yaml.root, &document)) {
     FillNames(&document.job);
+    document.shape_errors = document.diagnostics;
     AddRules(document.job, document.positions, &document.diagnostics);
+    document.readable = document.diagnostics.size() <= kMaxShapeErrors;
   }
   SortByPlace(document.positions, &document.diagnostics);
   return document;

@@ -10,11 +10,14 @@
 
 namespace millrace::api {
 
-// A manifest that was read. `job` is usable only when `diagnostics` has no error.
+// A manifest that was read. `job` is usable only when `diagnostics` has no error; with errors of shape, members that could not
+// be read have their defaults, and `job` serves to find further errors if it is `readable`.
 struct JobDocument {
   StreamingJob job;
+  bool readable = false;  // false: no YAML, no StreamingJob, or too damaged to say more about it
   SourceMap positions;
   Diagnostics diagnostics;
+  Diagnostics shape_errors;  // those of `diagnostics` about values that could not be read and fields that do not exist
 };
 
 // One `path=value` override of `millrace run --set`; the value is YAML.

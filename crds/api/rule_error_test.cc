@@ -26,6 +26,42 @@ const std::vector<BadJob> kCases{
      Steps("- dedup: {key: [value], within: 1s}\n- dedup: {key: [value], within: 2s}"),
      {"job.yaml:12:11: spec.streams[0].steps[1]: a second dedup in this stream needs a name, since "
       "steps[0] is called \"dedup\"; add name: ..."}},
+    {"two file sinks in one folder",
+     kHead + kSourceLine +
+         "  sinks:\n    - {name: a, from: lines, file: {path: /data/out}, format: {json: {}}}\n"
+         "    - {name: b, from: lines, file: {path: /data/.//out/}, format: {json: {}}}\n",
+     {"job.yaml:8:43: spec.sinks[1].file.path: the sink \"a\" writes to this folder, and so does "
+      "\"b\"; give each its own"}},
+    {"sink in the folder of a source",
+     kHead +
+         "  sources: [{name: lines, file: {path: /data/in}, format: {text: {}}}]\n"
+         "  sinks:\n    - {name: a, from: lines, file: {path: /data/in/}, format: {text: {}}}\n",
+     {"job.yaml:7:43: spec.sinks[0].file.path: the source \"lines\" reads /data/in, so it would "
+      "read what this sink writes; use another folder"}},
+    {"sink in the folders of a glob",
+     kHead +
+         "  sources: [{name: lines, file: {path: '/data/*/*.txt'}, format: {text: {}}}]\n"
+         "  sinks:\n    - {name: a, from: lines, file: {path: /data/out}, format: {text: {}}}\n",
+     {"job.yaml:7:43: spec.sinks[0].file.path: the source \"lines\" reads /data/*/*.txt, so it "
+      "would read what this sink writes; use another folder"}},
+    {"folders of a pathExpr in the folder of a source",
+     kHead +
+         "  sources: [{name: lines, file: {path: /data/in}, format: {text: {}}}]\n"
+         "  sinks:\n    - {name: a, from: lines, file: {path: /data, pathExpr: value}, format: "
+         "{text: {}}}\n",
+     {"job.yaml:7:43: spec.sinks[0].file.path: the source \"lines\" reads /data/in, so it would "
+      "read what this sink writes; use another folder"}},
+    {"sink beside what a source reads",
+     kHead +
+         "  sources: [{name: lines, file: {path: '/data/*.csv'}, format: {text: {}}}]\n"
+         "  sinks:\n    - {name: a, from: lines, file: {path: /data}, format: {text: {}}}\n"
+         "    - {name: b, from: lines, file: {path: /data/out}, format: {text: {}}}\n",
+     {}},
+    {"two http sources on one port",
+     kHead + kSinkLine +
+         "  sources:\n    - {name: lines, http: {port: 8080}, format: {text: {}}}\n"
+         "    - {name: more, http: {port: 8080, path: /more}, format: {text: {}}}\n",
+     {"job.yaml:8:33: spec.sources[1].http.port: the port 8080 is taken by the source \"lines\""}},
     {"B19 cycle",
      Spec("  streams:\n    - {name: a, from: c}\n    - {name: b, from: a}\n    - {name: c, from: "
           "b}"),

@@ -18,6 +18,7 @@ void ValidateUpdates(const StreamingJob& job, Diagnostics* out);
 void ValidateSources(const StreamingJob& job, Diagnostics* out);
 void ValidateTables(const StreamingJob& job, Diagnostics* out);
 void ValidateSinks(const StreamingJob& job, Diagnostics* out);
+void ValidatePaths(const StreamingJob& job, Diagnostics* out);
 void ValidateOperations(const StreamingJob& job, const SourceMap& positions, Diagnostics* out);
 
 }  // namespace millrace::api

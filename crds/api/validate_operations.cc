@@ -89,6 +89,7 @@ void Validate(const StreamingJob& job, const SourceMap& positions, Diagnostics* 
   ValidateSources(job, out);
   ValidateTables(job, out);
   ValidateSinks(job, out);
+  ValidatePaths(job, out);
   ValidateOperations(job, positions, out);
 }
 

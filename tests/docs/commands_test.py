@@ -4,7 +4,8 @@
 Usage: commands_test.py REPOSITORY MILLRACE
 
 The blocks of one document run in order in one copy of a folder that holds examples/, with `millrace` on the PATH. A ```text block right
-behind a marked one is what it must print; `...` on a line of its own stands for any lines, and times of batches are not compared.
+behind a marked one is what it must print; `...` on a line of its own stands for any lines. Times, and how many batches there were, are
+not compared.
 A ```yaml block marked `<!-- file NAME -->` is written to NAME first.
 """
 import os
@@ -17,10 +18,15 @@ import tempfile
 
 BLOCK = re.compile(r"<!-- (tested|file (\S+)|tested fails) -->\n```(?:sh|yaml|csv|json)\n(.*?)```\n(?:\n```text\n(.*?)```\n)?", re.DOTALL)
 BATCH = re.compile(r"batch \d+  \S+Z")
+SUMMARY = re.compile(r"^(millrace: \w+: )\d+ batch(?:es)?, (.*), in \S+$", re.MULTILINE)
+
+
+def without_times(text):
+    return SUMMARY.sub(r"\1# batches, \2, in #", BATCH.sub("batch #", text))
 
 
 def pattern_of(expected):
-    parts = [re.escape(line) if line != "..." else None for line in BATCH.sub("batch #", expected).splitlines()]
+    parts = [re.escape(line) if line != "..." else None for line in without_times(expected).splitlines()]
     text = ""
     for part in parts:
         text += "(?:.*\n)*" if part is None else part + "\n"
@@ -33,7 +39,7 @@ def run_block(kind, script, expected, folder, millrace):
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if (done.returncode != 0) != (kind == "tested fails"):
         return f"exit code {done.returncode} of\n{script}\n{done.stdout}"
-    printed = BATCH.sub("batch #", done.stdout)
+    printed = without_times(done.stdout)
     if expected and not pattern_of(expected).fullmatch(printed):
         return f"{script}\nprinted\n{printed}\nbut the document says\n{expected}"
     return None

@@ -4,7 +4,9 @@
 #include <set>
 #include <utility>
 
+#include "crds/api/findings.h"
 #include "crds/base/text.h"
+#include "worker/plan/expression_texts.h"
 #include "worker/plan/logical.h"
 #include "worker/sink/factory.h"
 #include "worker/source/factory.h"
@@ -249,32 +251,83 @@ std::string ShapeOf(const LogicalPlan& logical) {
   return shape;
 }
 
-void CheckSinks(const api::StreamingJob& job, const LogicalPlan& logical, api::Diagnostics* diagnostics) {
+// The names that a sink reads, of a record of which not all fields are known.
+Schema WithSinkNames(const api::Sink& sink, Schema schema, const Guess& guess) {
+  for (const std::string& text : ExpressionsOf(sink)) AddNamesIn(text, guess, &schema);
+  for (const std::string& name : sink.fields.value_or(std::vector<std::string>{})) AddNamesIn(name, guess, &schema);
+  return schema;
+}
+
+void CheckSinks(const api::StreamingJob& job, const LogicalPlan& logical, const Repair& repair, api::Diagnostics* diagnostics) {
   for (size_t i = 0; i < job.spec.sinks.size(); ++i) {
     const api::Sink& sink = job.spec.sinks[i];
+    const std::string path = "spec.sinks[" + std::to_string(i) + "]";
     const auto it = logical.by_name.find(sink.from);
-    if (it == logical.by_name.end()) continue;
-    const StepInput& output = logical.nodes[it->second].output;
-    CheckSink(sink, output.schema, output.updating, diagnostics, "spec.sinks[" + std::to_string(i) + "]");
+    const bool open = it == logical.by_name.end() || logical.nodes[it->second].open;
+    const StepInput output = it == logical.by_name.end() ? StepInput() : logical.nodes[it->second].output;
+    api::Diagnostics found;
+    CheckSink(sink, open ? WithSinkNames(sink, output.schema, repair.guess) : output.schema, output.updating, &found, path);
+    if (open) std::erase_if(found, [](const api::Diagnostic& error) { return error.offset < 0; });
+    diagnostics->insert(diagnostics->end(), found.begin(), found.end());
   }
+}
+
+// The job as it is typed under one guess.
+struct Typed {
+  SourceSchemas sources;
+  LogicalPlan plan;
+  api::Diagnostics found;
+};
+
+Typed TypeJob(const api::StreamingJob& job, const Repair& repair) {
+  Typed typed;
+  typed.sources = FullSourceSchemas(job, repair, &typed.found);
+  typed.plan = BuildLogical(job, typed.sources, nullptr, repair, &typed.found);
+  CheckSinks(job, typed.plan, repair, &typed.found);
+  return typed;
+}
+
+// Those of `found` that `other` holds too.
+api::Diagnostics Common(const api::Diagnostics& found, api::Diagnostics other) {
+  api::Diagnostics common;
+  for (const api::Diagnostic& finding : found) {
+    const auto same = std::find_if(other.begin(), other.end(), [&](const api::Diagnostic& candidate) {
+      return candidate.path == finding.path && candidate.offset == finding.offset && candidate.message == finding.message;
+    });
+    if (same == other.end()) continue;
+    other.erase(same);
+    common.push_back(finding);
+  }
+  return common;
+}
+
+// What is wrong whatever stands where an error hides a type.
+api::Diagnostics SureErrors(const api::StreamingJob& job, const Damage& damage, api::Diagnostics found) {
+  for (const Guess& guess : {Guess{Type(Kind::kInt), true}, Guess{Type(Kind::kString), false}, Guess{Type(Kind::kTimestamp), true}}) {
+    found = Common(found, TypeJob(job, {damage, guess}).found);
+  }
+  return found;
 }
 
 }  // namespace
 
-Result<JobPlan> BuildPlan(const api::StreamingJob& job, api::Diagnostics* diagnostics) {
-  const SourceSchemas full_schemas = FullSourceSchemas(job, diagnostics);
-  const LogicalPlan full = BuildLogical(job, full_schemas, nullptr, diagnostics);
-  CheckSinks(job, full, diagnostics);
+Result<JobPlan> BuildPlan(const api::StreamingJob& job, api::Diagnostics* diagnostics, const api::Diagnostics& shape_errors) {
+  const Damage damage(shape_errors);
+  const Repair repair{damage, {Type(Kind::kJson), false}};
+  Typed full = TypeJob(job, repair);
+  if (api::HasErrors(*diagnostics) || api::HasErrors(full.found)) full.found = SureErrors(job, damage, std::move(full.found));
+  api::AddFindings(std::move(full.found), shape_errors, diagnostics);
   if (api::HasErrors(*diagnostics)) return InvalidError("the job has errors");
-  const JobNeeds needs = ComputeNeeds(job, full);
+  const JobNeeds needs = ComputeNeeds(job, full.plan);
   SourceSchemas pruned;
-  for (size_t i = 0; i < full_schemas.size(); ++i) pruned.push_back(WithoutUnusedHidden(job, needs.sources[i].Prune(full_schemas[i])));
-  const LogicalPlan logical = BuildLogical(job, pruned, &needs.steps, diagnostics);
-  if (api::HasErrors(*diagnostics)) return InternalError("the pruned job does not type-check: " + diagnostics->back().path + ": " + diagnostics->back().message);
+  for (size_t i = 0; i < full.sources.size(); ++i) pruned.push_back(WithoutUnusedHidden(job, needs.sources[i].Prune(full.sources[i])));
+  api::Diagnostics again;
+  const LogicalPlan logical = BuildLogical(job, pruned, &needs.steps, repair, &again);
+  if (api::HasErrors(again)) return InternalError("the pruned job does not type-check: " + again.back().path + ": " + again.back().message);
   JobPlan plan;
   for (size_t i = 0; i < pruned.size(); ++i) plan.wanted.push_back(WantedSchema(pruned[i]));
   StageBuilder(job, logical, &plan).Build();
-  Describe(job, full, &plan);
+  Describe(job, full.plan, &plan);
   plan.shape = ShapeOf(logical);  // pruned: joins and top keep the rows as they are read
   return plan;
 }

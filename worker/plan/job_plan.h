@@ -58,8 +58,9 @@ struct JobPlan {
 };
 
 // Type-checks the whole job and cuts it into stages. All errors go to `diagnostics` with their field paths; kInvalid when there is
-// any. Requires: the job passed ParseJob without errors. Pure: no I/O.
-Result<JobPlan> BuildPlan(const api::StreamingJob& job, api::Diagnostics* diagnostics);
+// any. `diagnostics` may hold errors that were found before, those of shape in `shape_errors` too: then what they leave of the job
+// is checked, and nothing that follows from them is reported. Requires: the job is of a readable JobDocument. Pure: no I/O.
+Result<JobPlan> BuildPlan(const api::StreamingJob& job, api::Diagnostics* diagnostics, const api::Diagnostics& shape_errors = {});
 
 // Drawings of a plan (see docs/cli.md).
 enum class ExplainFormat { kTree, kDot, kMermaid, kJson };

@@ -4,22 +4,22 @@
 #include <set>
 #include <utility>
 
+#include "crds/api/stream_graph.h"
 #include "crds/base/text.h"
+#include "worker/plan/expression_texts.h"
 #include "worker/plan/project_step.h"
 #include "worker/plan/stream_order.h"
-#include "worker/sink/factory.h"
-#include "worker/source/factory.h"
 
 namespace millrace::worker {
 namespace {
 
-bool KeepsSchema(const api::StepKind& kind);
+std::string At(const char* list, size_t index) { return "spec." + std::string(list) + "[" + std::to_string(index) + "]"; }
 
 // Builds the nodes of one job over given source schemas.
 class LogicalBuilder {
  public:
-  LogicalBuilder(const api::StreamingJob& job, const StepNeeds* needs, api::Diagnostics* diagnostics)
-      : job_(job), needs_(needs), diagnostics_(diagnostics) {}
+  LogicalBuilder(const api::StreamingJob& job, const StepNeeds* needs, const Repair& repair, api::Diagnostics* diagnostics)
+      : job_(job), needs_(needs), damage_(repair.damage), guess_(repair.guess), diagnostics_(diagnostics), flows_(api::ComputeFlows(job)) {}
 
   LogicalPlan Build(const SourceSchemas& sources);
 
@@ -27,13 +27,15 @@ class LogicalBuilder {
   void AddSource(int source, const Schema& schema);
   void AddDeadLetters();
   void AddTables();
+  TableDeclaration OpenTable(const api::Table& table) const;
   void AddStream(int stream);
   int AddStep(int stream, int step, int input);
+  void Complete(int stream, int step, const Remains& remains, const StepEnv& env, LogicalNode* node) const;
   void FillNarrow(const api::StepKind& kind, const StepEnv& env, LogicalNode* node);
   void FillKeyed(const api::StepKind& kind, const StepEnv& env, LogicalNode* node);
   int AddUnion(const api::UnionStep& step, LogicalNode node, const StepEnv& env);
   int AddProjection(int input, const SchemaRef& target, const std::string& id);
-  bool FindStream(const std::string& name, const std::string& path, int* node);
+  int FindStream(const std::string& name);
   StepEnv EnvFor(int stream, int step, int input) const;
   std::optional<std::set<std::string>> NeededFields(const std::string& path, const Schema& input) const;
   int Append(LogicalNode node) {
@@ -43,8 +45,13 @@ class LogicalBuilder {
 
   const api::StreamingJob& job_;
   const StepNeeds* needs_;  // null: every field of every step
+  const Damage& damage_;
+  const Guess& guess_;
   api::Diagnostics* diagnostics_;
+  const api::FlowMap flows_;
   LogicalPlan plan_;
+  std::set<std::string> open_tables_;  // not all of their fields are known
+  int unknown_ = -1;                   // the node that stands for streams that do not exist
 };
 
 LogicalPlan LogicalBuilder::Build(const SourceSchemas& sources) {
@@ -63,8 +70,10 @@ void LogicalBuilder::AddSource(int source, const Schema& schema) {
   LogicalNode node;
   node.kind = LogicalNode::Kind::kSource;
   node.id = spec.name;
-  node.path = "spec.sources[" + std::to_string(source) + "]";
+  node.path = At("sources", source);
   node.source = source;
+  const bool unreadable = needs_ == nullptr && schema.VisibleNames().empty();
+  node.open = unreadable || damage_.OfSource(spec, node.path).open || plan_.by_name.contains(spec.name);
   node.output = {schema, {{source}, Duration(0), false}, spec.event_time.has_value(), false, {}};
   if (spec.event_time) {
     std::vector<Field> names;
@@ -73,8 +82,10 @@ void LogicalBuilder::AddSource(int source, const Schema& schema) {
     }
     StepEnv env;
     env.diagnostics = diagnostics_;
+    env.input.schema = Schema(std::move(names));
+    if (node.open) AddNamesIn(spec.event_time->timestamp_expr, guess_, &env.input.schema);
     const Type expected(Kind::kTimestamp, true);
-    node.event_time = CompileExpression(env, ExprEnv{Schema(names), {}}, spec.event_time->timestamp_expr,
+    node.event_time = CompileExpression(env, InputNames(env), spec.event_time->timestamp_expr,
                                         node.path + ".eventTime.timestampExpr", &expected);
   }
   plan_.by_name[spec.name] = Append(std::move(node));
@@ -94,8 +105,10 @@ void LogicalBuilder::AddTables() {
   for (size_t i = 0; i < job_.spec.tables.size(); ++i) {
     const api::Table& table = job_.spec.tables[i];
     if (plan_.tables.contains(table.name)) continue;
-    const std::string path = "spec.tables[" + std::to_string(i) + "]";
+    const std::string path = At("tables", i);
+    const Remains remains = damage_.OfTable(table, path);
     TableDeclaration declaration{table.name, {}};
+    bool open = remains.open;
     if (const auto* fed = std::get_if<api::StreamTable>(&table.kind)) {
       const auto it = plan_.by_name.find(fed->from);
       if (it == plan_.by_name.end()) continue;
@@ -104,37 +117,60 @@ void LogicalBuilder::AddTables() {
         if (!Schema::IsHidden(field.name)) visible.push_back(field);
       }
       declaration.schema = Schema(std::move(visible));
+      open |= plan_.nodes[it->second].open;
       StepEnv env;
       env.diagnostics = diagnostics_;
       env.path = path;
-      ResolveFields(env, declaration.schema, table.key, "key");
+      if (!open) ResolveFields(env, declaration.schema, table.key, "key");
     } else {
-      Result<Schema> schema = TableSchema(table, diagnostics_, path);
-      if (!schema.ok()) continue;
-      declaration.schema = *std::move(schema);
+      api::Diagnostics found;
+      Result<Schema> schema = TableSchema(table, &found, path);
+      if (!open && remains.fields.empty()) diagnostics_->insert(diagnostics_->end(), found.begin(), found.end());
+      open |= !schema.ok();
+      if (schema.ok()) declaration.schema = *std::move(schema);
     }
+    for (const std::string& name : remains.fields) declaration.schema.Set({name, guess_.type});
+    if (open) declaration = OpenTable(table);
+    if (open) open_tables_.insert(table.name);
     plan_.tables[table.name] = std::move(declaration);
   }
 }
 
-bool LogicalBuilder::FindStream(const std::string& name, const std::string& path, int* node) {
-  const auto it = plan_.by_name.find(name);
-  if (it != plan_.by_name.end()) {
-    *node = it->second;
-    return true;
+// A table of which only the key is known has every field that somebody reads.
+TableDeclaration LogicalBuilder::OpenTable(const api::Table& table) const {
+  TableDeclaration declaration{table.name, {}};
+  for (const std::string& name : table.key) declaration.schema.Set({name, guess_.type});
+  for (const api::Stream& stream : job_.spec.streams) {
+    for (const api::Step& step : stream.steps) {
+      if (!ReadsTable(step.kind, table.name)) continue;
+      for (const std::string& text : ExpressionsOf(step.kind)) AddNamesIn(text, guess_, &declaration.schema);
+    }
   }
-  // An unknown name was reported when the manifest was read; a known one has errors of its own.
-  if (!api::HasErrors(*diagnostics_)) api::AddError(diagnostics_, path, "no stream or source \"" + name + "\"");
-  return false;
+  return declaration;
+}
+
+// A name that does not exist was reported when the manifest was read; its records are unknown.
+int LogicalBuilder::FindStream(const std::string& name) {
+  const auto it = plan_.by_name.find(name);
+  if (it != plan_.by_name.end()) return it->second;
+  if (unknown_ >= 0) return unknown_;
+  LogicalNode node;
+  node.output.schema = HiddenFields(guess_);
+  node.output.has_event_time = guess_.event_time;
+  node.open = true;
+  unknown_ = Append(std::move(node));
+  return unknown_;
 }
 
 void LogicalBuilder::AddStream(int stream) {
   const api::Stream& spec = job_.spec.streams[stream];
-  int node = 0;
-  if (!FindStream(spec.from, "spec.streams[" + std::to_string(stream) + "].from", &node)) return;
-  for (size_t step = 0; step < spec.steps.size(); ++step) {
-    node = AddStep(stream, static_cast<int>(step), node);
-    if (node < 0) return;
+  int node = FindStream(spec.from);
+  for (size_t step = 0; step < spec.steps.size(); ++step) node = AddStep(stream, static_cast<int>(step), node);
+  const bool steps_unread = spec.steps.empty() && damage_.Touches(At("streams", stream));
+  if (plan_.by_name.contains(spec.name) || steps_unread) {
+    LogicalNode open = plan_.nodes[node];
+    open.open = true;
+    node = Append(std::move(open));
   }
   plan_.by_name[spec.name] = node;
   plan_.order.push_back(spec.name);
@@ -160,7 +196,10 @@ StepEnv LogicalBuilder::EnvFor(int stream, int step, int input) const {
   env.path = "spec.streams[" + std::to_string(stream) + "].steps[" + std::to_string(step) + "]." + api::StepKindName(step_spec.kind);
   env.input = plan_.nodes[input].output;
   for (const auto& [name, declaration] : plan_.tables) env.tables.push_back(declaration);
-  for (const api::Table& table : job_.spec.tables) env.table_keys[table.name] = table.key;
+  for (const api::Table& table : job_.spec.tables) {
+    env.table_keys[table.name] = table.key;
+    if (!plan_.tables.contains(table.name)) env.tables.push_back(OpenTable(table));
+  }
   env.on_error = step_spec.on_error.value_or(job_.spec.on_error);
   env.batch_interval = job_.spec.batch_interval;
   env.groups = job_.spec.max_parallelism;
@@ -178,19 +217,55 @@ int LogicalBuilder::AddStep(int stream, int step, int input) {
   node.step = &job_.spec.streams[stream].steps[step];
   node.dead_letters = plan_.nodes[input].dead_letters;
   node.output = plan_.nodes[input].output;
+  node.open = plan_.nodes[input].open;
   const api::StepKind& kind = node.step->kind;
-  if (const auto* merged = std::get_if<api::UnionStep>(&kind)) return AddUnion(*merged, std::move(node), env);
+  const Remains remains = damage_.OfStep(kind, api::StepPath(stream, step));
+  if (std::holds_alternative<api::UnionStep>(kind) && !remains.unreadable) return AddUnion(std::get<api::UnionStep>(kind), std::move(node), env);
   if (const auto* join = std::get_if<api::JoinStep>(&kind)) {
-    int other = 0;
-    if (!FindStream(join->with, env.path + ".with", &other)) return -1;
+    const int other = FindStream(join->with);
     env.other = plan_.nodes[other].output;
     node.inputs.push_back(other);
     node.dead_letters |= plan_.nodes[other].dead_letters;
   }
-  FillNarrow(kind, env, &node);
-  if (node.narrow == nullptr) FillKeyed(kind, env, &node);
-  if (node.narrow == nullptr && node.keyed == nullptr && !KeepsSchema(kind)) return -1;
-  return Append(std::move(node));  // a wrong step that keeps its input's schema lets the steps behind it be checked too
+  api::Diagnostics found;
+  env.diagnostics = &found;
+  if (node.open || remains.open) AddReadFields(kind, guess_, &env.input.schema);
+  if (const auto* join = std::get_if<api::JoinStep>(&kind); join != nullptr && plan_.nodes[node.inputs[1]].open) {
+    for (const std::string& name : join->with_key) {
+      if (env.other.schema.Find(name) < 0) env.other.schema.Set({name, guess_.type});
+    }
+  }
+  if (!remains.unreadable) FillNarrow(kind, env, &node);
+  if (!remains.unreadable && node.narrow == nullptr) FillKeyed(kind, env, &node);
+  // Beside members that could not be read, only expressions can be judged.
+  if (remains.open) std::erase_if(found, [](const api::Diagnostic& error) { return error.offset < 0; });
+  diagnostics_->insert(diagnostics_->end(), found.begin(), found.end());
+  Complete(stream, step, remains, env, &node);
+  return Append(std::move(node));
+}
+
+// Gives a step that is wrong, or stands behind something wrong, the record that the steps behind it see.
+void LogicalBuilder::Complete(int stream, int step, const Remains& remains, const StepEnv& env, LogicalNode* node) const {
+  const api::StepKind& kind = node->step->kind;
+  if (node->narrow == nullptr && node->keyed == nullptr) {
+    node->output.schema = RecoverSchema(kind, env, guess_);
+    const auto flow = flows_.find(job_.spec.streams[stream].name);
+    const size_t behind = static_cast<size_t>(step) + 1;
+    if (flow != flows_.end() && behind < flow->second.size() && flow->second[behind].known) {
+      node->output.has_event_time = flow->second[behind].event_time;
+      node->output.updating = flow->second[behind].updating;
+    }
+  }
+  const auto* state = std::get_if<api::StateStep>(&kind);
+  const bool new_record = std::holds_alternative<api::MapStep>(kind) || std::holds_alternative<api::AggregateStep>(kind) ||
+                          (state != nullptr && !state->output.fields.empty());
+  node->open = remains.open || (node->open && !new_record);
+  for (const std::string& name : remains.fields) node->output.schema.Set({name, guess_.type});
+  const auto* join = std::get_if<api::JoinStep>(&kind);
+  if (join != nullptr && plan_.nodes[node->inputs[1]].open) node->output.schema.Set({join->as, guess_.type});
+  const auto* lookup = std::get_if<api::LookupStep>(&kind);
+  const bool known_table = lookup != nullptr && plan_.tables.contains(lookup->table) && !open_tables_.contains(lookup->table);
+  if (lookup != nullptr && !known_table) node->output.schema.Set({lookup->as, guess_.type});
 }
 
 void LogicalBuilder::FillNarrow(const api::StepKind& kind, const StepEnv& env, LogicalNode* node) {
@@ -217,11 +292,6 @@ void LogicalBuilder::FillKeyed(const api::StepKind& kind, const StepEnv& env, Lo
   const KeyedStep& keyed = *node->keyed;
   node->kind = LogicalNode::Kind::kKeyed;
   node->output = {*keyed.output_schema(), keyed.output_watermark(), keyed.output_has_event_time(), keyed.output_updating(), keyed.update_key()};
-}
-
-bool KeepsSchema(const api::StepKind& kind) {
-  return std::holds_alternative<api::FilterStep>(kind) || std::holds_alternative<api::SampleStep>(kind) ||
-         std::holds_alternative<api::DedupStep>(kind) || std::holds_alternative<api::RepartitionStep>(kind);
 }
 
 std::string VisibleText(const Schema& schema) { return schema.ToString(); }
@@ -268,17 +338,18 @@ int LogicalBuilder::AddUnion(const api::UnionStep& step, LogicalNode node, const
   std::vector<int> inputs{node.inputs.front()};
   bool good = true;
   for (size_t i = 0; i < step.streams.size(); ++i) {
-    int other = 0;
+    const int other = FindStream(step.streams[i]);
     const std::string path = env.path + "[" + std::to_string(i) + "]";
-    if (!FindStream(step.streams[i], path, &other)) return -1;
     const Schema& schema = plan_.nodes[other].output.schema;
-    if (!SameVisible(first, schema)) {
+    node.open |= plan_.nodes[other].open;
+    if (!node.open && !SameVisible(first, schema)) {
       api::AddError(diagnostics_, path, "union needs equal schemas: this stream has " + VisibleText(first) + ", \"" + step.streams[i] + "\" has " + VisibleText(schema));
       good = false;
     }
     inputs.push_back(other);
   }
-  if (!good) return -1;
+  node.open |= !good;
+  if (node.open) return Append(std::move(node));
   std::vector<const Schema*> schemas;
   for (const int input : inputs) schemas.push_back(&plan_.nodes[input].output.schema);
   const SchemaRef common = CommonSchema(schemas);
@@ -302,55 +373,9 @@ int LogicalBuilder::AddUnion(const api::UnionStep& step, LogicalNode node, const
 
 }  // namespace
 
-bool ReadsDeadLetters(const api::StreamingJob& job) {
-  const auto from_dead = [](const auto& item) { return item.from == kDeadLetterStream; };
-  const auto table_from_dead = [](const api::Table& table) {
-    const auto* fed = std::get_if<api::StreamTable>(&table.kind);
-    return fed != nullptr && fed->from == kDeadLetterStream;
-  };
-  return std::any_of(job.spec.streams.begin(), job.spec.streams.end(), from_dead) ||
-         std::any_of(job.spec.sinks.begin(), job.spec.sinks.end(), from_dead) ||
-         std::any_of(job.spec.tables.begin(), job.spec.tables.end(), table_from_dead);
-}
-
-SourceSchemas FullSourceSchemas(const api::StreamingJob& job, api::Diagnostics* diagnostics) {
-  SourceSchemas schemas;
-  const bool dead_letters = ReadsDeadLetters(job);
-  for (size_t i = 0; i < job.spec.sources.size(); ++i) {
-    const api::Source& source = job.spec.sources[i];
-    Result<Schema> declared = SourceSchema(source, diagnostics, "spec.sources[" + std::to_string(i) + "]");
-    Schema schema = declared.ok() ? *std::move(declared) : Schema();
-    schema.Set({std::string(kBatchTimeField), Type(Kind::kTimestamp)});
-    schema.Set({std::string(kSourceField), Type(Kind::kString)});
-    schema.Set({std::string(kEventTimeField), Type(Kind::kTimestamp, !source.event_time.has_value())});
-    schema.Set({std::string(kPositionField), Type(Kind::kUint)});
-    if (dead_letters && source.format) schema.Set({std::string(kRawField), Type(Kind::kBytes)});
-    schemas.push_back(std::move(schema));
-  }
-  return schemas;
-}
-
-SchemaRef PayloadSchema(const api::Source& source, const Schema& record) {
-  const bool generated = !source.format.has_value();
-  std::vector<Field> fields;
-  for (const Field& field : record.fields()) {
-    if (!Schema::IsHidden(field.name) || (generated && field.name == kPositionField)) fields.push_back(field);
-  }
-  return std::make_shared<Schema>(std::move(fields));
-}
-
-SchemaRef WantedSchema(const Schema& record) {
-  std::vector<Field> fields;
-  for (const Field& field : record.fields()) {
-    const bool ours = field.name == kBatchTimeField || field.name == kSourceField || field.name == kEventTimeField || field.name == kRawField;
-    if (!ours) fields.push_back(field);
-  }
-  return std::make_shared<Schema>(std::move(fields));
-}
-
-LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources, const StepNeeds* needs,
+LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources, const StepNeeds* needs, const Repair& repair,
                          api::Diagnostics* diagnostics) {
-  return LogicalBuilder(job, needs, diagnostics).Build(sources);
+  return LogicalBuilder(job, needs, repair, diagnostics).Build(sources);
 }
 
 }  // namespace millrace::worker

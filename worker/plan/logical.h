@@ -7,7 +7,9 @@
 
 #include "crds/api/diagnostic.h"
 #include "crds/api/spec.h"
+#include "worker/plan/damage.h"
 #include "worker/plan/field_needs.h"
+#include "worker/plan/recovery.h"
 #include "worker/step/step.h"
 
 namespace millrace::worker {
@@ -27,6 +29,7 @@ struct LogicalNode {
   std::shared_ptr<const NarrowStep> narrow;
   std::shared_ptr<const KeyedStep> keyed;
   bool dead_letters = false;             // reads deadLetters, directly or not
+  bool open = false;                     // an error leaves fields of its records unknown
 };
 
 struct LogicalPlan {
@@ -46,12 +49,18 @@ struct JobNeeds {
 // The sources' schemas to build against: declared fields and hidden ones.
 using SourceSchemas = std::vector<Schema>;
 
-// Full schemas of all sources, with every hidden field they can have.
-SourceSchemas FullSourceSchemas(const api::StreamingJob& job, api::Diagnostics* diagnostics);
+// How a job with errors is checked further: what is damaged, and what is taken for the unknown. Refers to the damage.
+struct Repair {
+  const Damage& damage;
+  Guess guess;
+};
 
-// Types every step over the given source schemas. Errors go to `diagnostics`; steps behind an error are left out. With `needs`,
-// steps that copy rows leave out what nobody reads.
-LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources, const StepNeeds* needs,
+// Full schemas of all sources, with every hidden field they can have.
+SourceSchemas FullSourceSchemas(const api::StreamingJob& job, const Repair& repair, api::Diagnostics* diagnostics);
+
+// Types every step over the given source schemas. Errors go to `diagnostics`; steps behind an error are built over what is known of
+// its result. With `needs`, steps that copy rows leave out what nobody reads.
+LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources, const StepNeeds* needs, const Repair& repair,
                          api::Diagnostics* diagnostics);
 
 // What of each source and step the job reads, from its sinks and tables backwards.

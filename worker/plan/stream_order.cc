@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "crds/api/stream_graph.h"
 #include "crds/base/text.h"
 #include "worker/plan/expression_texts.h"
 
@@ -42,6 +43,7 @@ class Sorter {
     if (marks_[stream] == Mark::kDone) return;
     const std::string& name = job_.spec.streams[stream].name;
     if (marks_[stream] == Mark::kOpen) {
+      if (!api::FindCycle(job_).empty()) return;  // reported when the manifest was read
       const auto begin = std::find(trail_.begin(), trail_.end(), name);
       std::vector<std::string> cycle(begin, trail_.end());
       cycle.push_back(name);

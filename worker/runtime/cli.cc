@@ -1,7 +1,10 @@
 #include "worker/runtime/cli.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
@@ -27,6 +30,7 @@ constexpr const char* kExamples = R"(Examples:
 Exit codes: 0 ok, 1 failed while running, 2 wrong flag or job file, 3 fenced,
             4 not found, 5 timeout, 130 second Ctrl-C)";
 
+constexpr size_t kOutputBytes = 1 << 20;
 constexpr int64_t kMaxBatches = 1'000'000'000'000;
 
 struct Arguments {
@@ -58,7 +62,7 @@ CLI::App* AddRun(CLI::App* app, Arguments* arguments) {
   run->add_option("--threads", arguments->run.threads, "Threads that run tasks (default: one per core)")
       ->check(CLI::Range(1, 1024))->type_name("N");
   run->add_option("--metrics-address", arguments->run.metrics_address, "Serve /metrics /status /healthz /readyz here")->type_name("HOST:PORT");
-  run->add_flag("--quiet", arguments->run.quiet, "No live status line");
+  run->add_flag("--quiet", arguments->run.quiet, "No live status line, no summary at the end");
   return run;
 }
 
@@ -153,9 +157,20 @@ int Dispatch(CLI::App& app, Arguments& arguments) {
   return Help(app, arguments.topic);
 }
 
+// A reader that went away (`| head`) has what it wanted; anything else that keeps results from being written is a failure.
+int FlushOutput(int exit_code) {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+  if (errno == EPIPE) return exit_code;
+  std::fprintf(stderr, "millrace: write to standard output: %s\n", errno == 0 ? "failed" : std::strerror(errno));
+  return exit_code == kExitOk ? kExitFailed : exit_code;
+}
+
 }  // namespace
 
 int RunCli(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::setvbuf(stdout, nullptr, _IOFBF, kOutputBytes);  // so that a failure shows when it is flushed
   Arguments arguments;
   CLI::App app("Millrace: streaming jobs in micro-batches, exactly once, without the JVM", "millrace");
   app.footer(kExamples);
@@ -177,9 +192,9 @@ int RunCli(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return ReportUsage(app, error);
+    return FlushOutput(ReportUsage(app, error));
   }
-  return Dispatch(app, arguments);
+  return FlushOutput(Dispatch(app, arguments));
 }
 
 }  // namespace millrace::worker

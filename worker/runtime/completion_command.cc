@@ -41,7 +41,7 @@ _millrace() {
   case $words[2] in
     run) _arguments '*--set[override a field]:path=value:' '--sink[send sinks to]:sink:(console none)' '--state[state]:directory:_files -/' \
       '--secrets[secrets folder]:directory:_files -/' '--until-idle[stop when idle]:duration:' '--batches[stop after]:count:' \
-      '--threads[task threads]:count:' '--metrics-address[serve metrics]:address:' '--quiet[no status line]' ':job file:_files' ;;
+      '--threads[task threads]:count:' '--metrics-address[serve metrics]:address:' '--quiet[no status line, no summary]' ':job file:_files' ;;
     check) _arguments '*--set[override a field]:path=value:' '--json[print JSON]' ':job file:_files' ;;
     explain) _arguments '*--set[override a field]:path=value:' '--format[form]:format:(tree dot mermaid json)' ':job file:_files' ;;
     completion) _values shell bash zsh fish ;;

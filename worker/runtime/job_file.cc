@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "crds/api/findings.h"
 #include "crds/api/support.h"
 #include "crds/base/file.h"
 #include "worker/runtime/exit_code.h"
@@ -61,11 +62,19 @@ bool LoadJobFile(const JobFileRequest& request, JobFile* file, JobFileError* err
   api::JobDocument document = api::ParseJob(*text, request.overrides);
   file->job = std::make_unique<api::StreamingJob>(std::move(document.job));
   if (!request.sink_override.empty()) UseConsoleSinks(&file->job->spec);
-  if (!api::HasErrors(document.diagnostics)) api::RefuseUnsupported(*file->job, &document.diagnostics);
-  if (!api::HasErrors(document.diagnostics)) {
-    Result<JobPlan> plan = BuildPlan(*file->job, &document.diagnostics);
+  if (document.readable) {
+    api::Diagnostics unsupported;
+    api::RefuseUnsupported(*file->job, &unsupported);
+    api::AddFindings(std::move(unsupported), document.shape_errors, &document.diagnostics);
+    Result<JobPlan> plan = BuildPlan(*file->job, &document.diagnostics, document.shape_errors);
+    if (!plan.ok() && !api::HasErrors(document.diagnostics)) return Fail(error, kExitUsage, {name + ": " + plan.status().message()});
     if (plan.ok()) file->plan = *std::move(plan);
-    else if (!api::HasErrors(document.diagnostics)) return Fail(error, kExitUsage, {name + ": " + plan.status().message()});
+    api::SortByPlace(document.positions, &document.diagnostics);
+  }
+  if (request.to_run && file->job->spec.suspend) {
+    api::AddError(&document.diagnostics, "spec.suspend",
+                  "the job is suspended, so it does not run; set this to false, or pass --set spec.suspend=false");
+    api::SortByPlace(document.positions, &document.diagnostics);
   }
   file->warnings = RenderAll(document.diagnostics, name, document.positions, true);
   if (!api::HasErrors(document.diagnostics)) return true;

@@ -26,6 +26,7 @@ struct JobFileRequest {
   std::string path;  // "-" for standard input
   std::vector<api::Override> overrides;
   std::string sink_override;  // "", "console" or "none"
+  bool to_run = false;        // refuse what may be written but not run: suspended jobs
 };
 
 // Reads, checks and plans a job file. On failure `error` holds every message and the exit code.

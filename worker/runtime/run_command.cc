@@ -10,7 +10,9 @@
 #include "worker/metrics/catalogue.h"
 #include "worker/metrics/job_metrics.h"
 #include "worker/runtime/commands.h"
+#include "worker/runtime/end_summary.h"
 #include "worker/runtime/exit_code.h"
+#include "worker/runtime/left_aside.h"
 #include "worker/runtime/signals.h"
 #include "worker/runtime/status_board.h"
 #include "worker/runtime/status_line.h"
@@ -107,16 +109,31 @@ Status RunJob(JobFile file, const RunOptions& options, const SignalStop& signals
   }
   const auto screen = std::make_shared<Screen>(Screen::Detect());
   StatusLine line(screen, &clock);
+  EndSummary summary;
   Listeners listeners;
+  listeners.Add(&summary);
   listeners.Add(&metrics);
   listeners.Add(&board);
   if (!options.quiet) listeners.Add(&line);
+  const MonotonicTime begin = clock.Monotonic();
   ASSIGN_OR_RETURN(JobParts parts, BuildParts(std::move(file), options, &clock, screen, signals.token()));
   Scheduler scheduler(&parts, {options.until_idle, options.batches}, &listeners);
   const Status status = scheduler.Run(signals.token());
   board.SetEnded(status);
   screen->SetStatusLine("");
+  if (!options.quiet) {
+    const char* how = !status.ok() ? "failed" : scheduler.completed() ? "completed" : "stopped";
+    std::fprintf(stderr, "millrace: %s: %s\n", how, summary.Text(clock.Monotonic() - begin).c_str());
+  }
   return status;
+}
+
+// Tells what of the job has no effect here, and what the checks warn of.
+void PrintWarnings(const RunOptions& options, const JobFile& file) {
+  for (const std::string& line : file.warnings) std::fprintf(stderr, "%s\n", line.c_str());
+  const std::vector<std::string> aside = FieldsLeftAside(file.job->spec);
+  if (aside.empty()) return;
+  std::fprintf(stderr, "%s: warning: a local run leaves these fields aside: %s\n", options.file.path.c_str(), Join(aside, ", ").c_str());
 }
 
 }  // namespace
@@ -129,11 +146,13 @@ int RunCommand(const RunOptions& options) {
   const SignalStop signals;
   JobFile file;
   JobFileError error;
-  if (!LoadJobFile(options.file, &file, &error)) {
+  JobFileRequest request = options.file;
+  request.to_run = true;
+  if (!LoadJobFile(request, &file, &error)) {
     for (const std::string& line : error.lines) std::fprintf(stderr, "%s\n", line.c_str());
     return error.exit_code;
   }
-  for (const std::string& line : file.warnings) std::fprintf(stderr, "%s\n", line.c_str());
+  PrintWarnings(options, file);
   const Status status = RunJob(std::move(file), options, signals);
   return status.ok() ? kExitOk : Report(status);
 }

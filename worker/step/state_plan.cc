@@ -102,7 +102,7 @@ bool StatePlanner::PlanFields() {
     inits.back() = CompileExpression(env_, ExprEnv{}, *field.init, path + ".init", &expected);
     good &= inits.back() != nullptr;
   }
-  if (fields.empty()) AddErrorOnce(env_, At("fields"), "a state needs at least one field");
+  if (spec_.fields.empty()) AddErrorOnce(env_, At("fields"), "a state needs at least one field");
   if (!good || fields.empty()) return false;
   plan_->state = std::make_shared<Schema>(std::move(fields));
   return PlanInit(inits);

@@ -18,7 +18,7 @@ constexpr std::string_view kClearBelow = "\033[J";
 constexpr std::string_view kClearLine = "\r\033[K";
 constexpr std::string_view kWrapOff = "\033[?7l";
 constexpr std::string_view kWrapOn = "\033[?7h";
-constexpr int kMinWidth = 10;
+constexpr int kMinWidth = 1;
 constexpr int kMinHeight = 4;
 
 Status WriteTo(int fd, std::string_view bytes) {
