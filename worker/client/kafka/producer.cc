@@ -98,6 +98,7 @@ class RdkafkaProducer final : public KafkaProducer {
   void OnFailedRecord(const rd_kafka_message_t& record);
   void Fill(const KafkaRows& rows, uint32_t row);
   Status Send(Patience* patience);
+  rd_kafka_resp_err_t CauseOfFailedTransaction();
   void NoteFailure(rd_kafka_resp_err_t error, const std::string& topic, const char* reason);
   KafkaSettled Flush(Patience patience);
   KafkaSettled AbortFor(Status reason, const std::stop_token& stop);
@@ -266,13 +267,20 @@ void RdkafkaProducer::Fill(const KafkaRows& rows, uint32_t row) {
   }
 }
 
+// A transaction takes no more records once it has failed. Then a commit does nothing but say why.
+rd_kafka_resp_err_t RdkafkaProducer::CauseOfFailedTransaction() {
+  const RdkafkaError error(rd_kafka_commit_transaction(handle_->get(), kStepMs));
+  return error ? rd_kafka_error_code(error.get()) : RD_KAFKA_RESP_ERR__STATE;
+}
+
 // Waits while the client's queue is full: brokers are slower than the job.
 Status RdkafkaProducer::Send(Patience* patience) {
   while (true) {
     const RdkafkaError error(
         rd_kafka_produceva(handle_->get(), arguments_.data(), arguments_.size()));
     if (!error) return OkStatus();
-    const rd_kafka_resp_err_t code = rd_kafka_error_code(error.get());
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error.get());
+    if (code == RD_KAFKA_RESP_ERR__STATE && transactional_) code = CauseOfFailedTransaction();
     if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
       rd_kafka_poll(handle_->get(), 0);  // the reason may be a record before
       NoteFailure(code, rd_kafka_topic_name(arguments_[0].u.rkt),

@@ -36,7 +36,7 @@ struct KafkaRows {
 // How the records since Begin ended.
 enum class KafkaOutcome : uint8_t {
   kCommitted,  // acknowledged by all in-sync replicas and visible
-  kAborted,    // nothing is visible to read_committed; the producer may begin again
+  kAborted,    // nothing is visible to read_committed
   kUnknown,    // either of them, and the producer is of no use: make another one and read what is
                // there
 };
