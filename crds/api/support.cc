@@ -51,9 +51,7 @@ void RefuseSinks(const StreamingJob& job, Refusals* refusals) {
   for (size_t i = 0; i < job.spec.sinks.size(); ++i) {
     const Sink& sink = job.spec.sinks[i];
     const std::string path = At("sinks", i);
-    const std::string use = "use console, file or http, or run with --sink console";
-    refusals->Add(std::holds_alternative<KafkaSink>(sink.kind), path + ".kafka",
-                  "the sink kafka is", use);
+    const std::string use = "use console, file, http or kafka, or run with --sink console";
     refusals->Add(std::holds_alternative<RedisSink>(sink.kind), path + ".redis",
                   "the sink redis is", use);
     refusals->Add(std::holds_alternative<SqlSink>(sink.kind), path + ".sql", "the sink sql is",

@@ -6,6 +6,7 @@
 #include "worker/data/format.h"
 #include "worker/expr/program.h"
 #include "worker/sink/factory.h"
+#include "worker/sink/kafka/kafka_setup.h"
 #include "worker/sink/projection.h"
 
 namespace millrace::worker {
@@ -119,7 +120,10 @@ class SinkChecker {
     }
   }
 
-  void CheckKind(const api::KafkaSink&) { NotSupported(".kafka", "kafka"); }
+  void CheckKind(const api::KafkaSink& kafka) {
+    NeedFormat();
+    CheckKafkaSink(kafka, schema_, updating_, diagnostics_, path_ + ".kafka");
+  }
   void CheckKind(const api::RedisSink&) { NotSupported(".redis", "redis"); }
   void CheckKind(const api::SqlSink&) { NotSupported(".sql", "sql"); }
   void CheckKind(const api::ElasticsearchSink&) { NotSupported(".elasticsearch", "elasticsearch"); }
@@ -158,6 +162,9 @@ std::vector<std::string> SinkUses(const api::Sink& spec, const Schema& schema) {
         if (!use.path.empty()) names.push_back(use.path.front());
       }
     }
+  }
+  if (const auto* kafka = std::get_if<api::KafkaSink>(&spec.kind)) {
+    for (std::string& name : KafkaSinkUses(*kafka, schema)) names.push_back(std::move(name));
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());

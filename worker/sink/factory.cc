@@ -9,6 +9,7 @@
 #include "worker/sink/console/console_sink.h"
 #include "worker/sink/file/file_sink.h"
 #include "worker/sink/http/http_sink.h"
+#include "worker/sink/kafka/kafka_setup.h"
 
 namespace millrace::worker {
 namespace {
@@ -111,8 +112,8 @@ SinkResult Make(const api::HttpSink& http, const api::Sink& spec, const SinkOpti
 SinkResult NotSupported(const std::string& kind) {
   return InvalidError(kind + " sinks are not supported yet");
 }
-SinkResult Make(const api::KafkaSink&, const api::Sink&, const SinkOptions&) {
-  return NotSupported("kafka");
+SinkResult Make(const api::KafkaSink& kafka, const api::Sink& spec, const SinkOptions& options) {
+  return MakeKafkaSink(kafka, spec, options);
 }
 SinkResult Make(const api::RedisSink&, const api::Sink&, const SinkOptions&) {
   return NotSupported("redis");

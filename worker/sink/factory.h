@@ -20,6 +20,7 @@ struct SinkOptions {
   SchemaRef schema;                     // of the rows: the stream's schema (hidden fields too)
   bool updating = false;                // rows replace earlier ones with the same `update_key`
   std::vector<std::string> update_key;  // key fields (and windowStart)
+  bool durable = true;                  // the job's state outlives the process
   bool interactive = false;             // standard output is a terminal: the console may redraw
   std::string source_stream;            // name of the stream, for file names
   Clock* clock = nullptr;               // outlives the sink

@@ -66,7 +66,16 @@ TEST(CheckSinkTest, ChecksKinds) {
     std::string want;
   };
   const Case cases[] = {
-      {SinkOf(api::KafkaSink{}), "s.kafka: kafka sinks are not supported yet"},
+      {SinkOf(api::KafkaSink{.topic = "t", .key_expr = "count"}),
+       "s.kafka.keyExpr: must be string or bytes, but this is int; string(x) makes text of it"},
+      {SinkOf(api::KafkaSink{.topic_expr = "wrod"}), "s.kafka.topicExpr: "},
+      {SinkOf(api::KafkaSink{.topic = "t", .timestamp_expr = "count"}), "s.kafka.timestampExpr: "},
+      {SinkOf(api::KafkaSink{.topic = "t", .partition_expr = "word"}), "s.kafka.partitionExpr: "},
+      {SinkOf(api::KafkaSink{.topic = "t", .delete_when = "count"}), "s.kafka.deleteWhen: "},
+      {SinkOf(api::KafkaSink{.topic = "t", .properties = {{"batch.size", "big"}}}),
+       "s.kafka.properties.batch.size: must be a number"},
+      {SinkOf(api::KafkaSink{.topic = "t", .transaction_timeout = std::chrono::milliseconds(500)}),
+       "s.kafka.transactionTimeout: must be at least 1s"},
       {SinkOf(api::RedisSink{}), "s.redis: redis"},
       {SinkOf(api::SqlSink{}), "s.sql: sql"},
       {SinkOf(api::ElasticsearchSink{}), "s.elasticsearch: elasticsearch"},
@@ -116,7 +125,7 @@ TEST(MakeSinkTest, BuildsEachKindAndReadsSecrets) {
   options.clock = &clock;
   EXPECT_TRUE(MakeSink(SinkOf(api::ConsoleSink{}, std::nullopt), options).ok());
   EXPECT_TRUE(MakeSink(SinkOf(api::FileSink{directory + "/out", "word"}), options).ok());
-  EXPECT_FALSE(MakeSink(SinkOf(api::KafkaSink{}), options).ok());
+  EXPECT_FALSE(MakeSink(SinkOf(api::RedisSink{}), options).ok());
   api::HttpSink http{.url = server.Url("/")};
   http.auth = api::Auth{"hook", std::nullopt};
   const auto sink = MakeSink(SinkOf(http), options);

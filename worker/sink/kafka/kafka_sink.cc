@@ -1,0 +1,226 @@
+#include "worker/sink/kafka/kafka_sink.h"
+
+#include <iterator>
+
+#include "crds/base/failpoint.h"
+#include "crds/base/log.h"
+
+namespace millrace::worker {
+namespace {
+
+constexpr int kMaxSizeRounds = 24;  // halvings from the largest record to the smallest
+
+}  // namespace
+
+KafkaSink::KafkaSink(KafkaSinkOptions options, KafkaRowBuilder builder, KafkaSinkPeers peers)
+    : options_(std::move(options)),
+      builder_(std::move(builder)),
+      peers_(std::move(peers)),
+      topics_(options_.create_topic, options_.max_message_bytes, peers_.admin.get()) {
+  CHECK(options_.slot >= 0 && options_.slot < options_.slots);
+}
+
+Status KafkaSink::Fenced(const std::string& why) const {
+  return AbortedError("another process has taken over the Kafka sink " + options_.name + ": " +
+                      why + ". This one ends; only one process of a job may write");
+}
+
+Status KafkaSink::Open(const std::string& generation, int64_t committed) {
+  generation_ = generation;
+  ledger_ = {};
+  if (!options_.topic.empty()) RETURN_IF_ERROR(topics_.Prepare(options_.topic, options_.stop));
+  if (peers_.ledger != nullptr) RETURN_IF_ERROR(peers_.ledger->Prepare(options_.stop));
+  RETURN_IF_ERROR(Connect());
+  if (!options_.topic.empty()) {
+    RETURN_IF_ERROR(topics_.Find(options_.topic, producer_.get(), options_.stop).status());
+  }
+  if (peers_.ledger == nullptr) return OkStatus();
+  RETURN_IF_ERROR(ReadLedger());
+  if (ledger_.generation.empty() && committed > 0) {
+    Log(LogLevel::kWarn,
+        "a Kafka sink begins without a ledger; it is new or its ledger was removed",
+        {{"sink", options_.name}, {"topic", peers_.ledger->topic()}});
+  }
+  return WriteOpening();
+}
+
+// A new producer; older ones of the same id are fenced when it returns.
+Status KafkaSink::Connect() {
+  topics_.Forget();
+  producer_.reset();
+  KafkaProducerOptions options = options_.producer;
+  options.max_message_bytes = topics_.max_message_bytes();
+  options.max_batch_bytes = topics_.max_batch_bytes(options.max_batch_bytes);
+  ASSIGN_OR_RETURN(std::unique_ptr<KafkaProducer> producer, peers_.make_producer(options));
+  RETURN_IF_ERROR(producer->Start(options_.stop));
+  producer_ = std::move(producer);
+  unknown_ = false;
+  return OkStatus();
+}
+
+Status KafkaSink::ReadLedger() {
+  ASSIGN_OR_RETURN(const std::optional<LedgerRecord> found,
+                   peers_.ledger->Read(options_.slot, true, options_.stop));
+  ledger_ = found.value_or(LedgerRecord{});
+  return OkStatus();
+}
+
+// Says in the ledger who writes from now on, and repeats what is delivered.
+Status KafkaSink::WriteOpening() {
+  ledger_.generation = generation_;
+  Status status = producer_->Begin();
+  if (status.ok()) status = ProduceRecord(ledger_);
+  const KafkaSettled settled =
+      status.ok() ? producer_->Commit(options_.stop) : producer_->Abort(options_.stop);
+  if (settled.outcome == KafkaOutcome::kCommitted) return OkStatus();
+  producer_.reset();
+  return settled.status.WithContext("open the ledger " + peers_.ledger->topic());
+}
+
+Status KafkaSink::CheckOwner(bool settled) {
+  ASSIGN_OR_RETURN(const std::optional<LedgerRecord> found,
+                   peers_.ledger->Read(options_.slot, settled, options_.stop));
+  if (!found) return InternalError("StateLost: the ledger " + peers_.ledger->topic() + " is empty");
+  if (found->generation == generation_) {
+    ledger_ = *found;
+    return OkStatus();
+  }
+  return Fenced("its ledger names generation " + found->generation + ", this is " + generation_);
+}
+
+// After an unknown outcome. Before the id is taken again the ledger must still name us: a process
+// that has replaced this one must not be fenced by it.
+Status KafkaSink::Settle() {
+  if (peers_.ledger == nullptr) {
+    if (!options_.exactly_once || !unknown_) return Connect();
+    return InternalError(
+        "the outcome of a Kafka transaction is unknown, and a job without state keeps no ledger; "
+        "give the job a state directory");
+  }
+  RETURN_IF_ERROR(CheckOwner(false));
+  RETURN_IF_ERROR(Connect());
+  const Status status = CheckOwner(true);
+  if (!status.ok()) producer_.reset();
+  return status;
+}
+
+Status KafkaSink::CheckHistory(const SinkBatch& batch) const {
+  if (peers_.ledger == nullptr || ledger_.batch < batch.batch) return OkStatus();
+  if (ledger_.batch == batch.batch && ledger_.digest == batch.digest) return OkStatus();
+  return InternalError("StateRolledBack: the ledger " + peers_.ledger->topic() + " holds batch " +
+                       std::to_string(ledger_.batch) + " with digest " + ledger_.digest +
+                       ", this run delivers batch " + std::to_string(batch.batch) +
+                       " with digest " + batch.digest +
+                       "; they come from different histories of the job. Restore its state, or "
+                       "give it another state.id and other topics");
+}
+
+bool KafkaSink::Delivered(const SinkBatch& batch, const SinkPart& part) const {
+  return ledger_.batch == batch.batch && ledger_.tasks.contains({part.stage, part.unit});
+}
+
+Status KafkaSink::Produce(const KafkaRows& rows, Attempt* attempt) {
+  if (!attempt->begun) {
+    Failpoint("kafka.before_produce");
+    attempt->begun = true;
+    RETURN_IF_ERROR(producer_->Begin());
+  }
+  return producer_->Produce(rows, options_.stop);
+}
+
+// Rows that are delivered already are built all the same, for what they reject.
+Status KafkaSink::WritePart(const SinkPart& part, Attempt* attempt,
+                            std::vector<RejectedRow>* rejected) {
+  const auto lookup = [this](std::string_view name) {
+    return topics_.Find(name, producer_.get(), options_.stop);
+  };
+  const bool delivered = Delivered(attempt->batch, part);
+  for (const RecordBatch& rows : part.rows) {
+    ASSIGN_OR_RETURN(const KafkaRows records,
+                     builder_.Build(rows, attempt->batch.batch_time, lookup, rejected));
+    if (!delivered && !records.rows.empty()) RETURN_IF_ERROR(Produce(records, attempt));
+  }
+  attempt->record.tasks.emplace(part.stage, part.unit);
+  return OkStatus();
+}
+
+Status KafkaSink::ProduceRecord(const LedgerRecord& record) {
+  const auto text = std::make_shared<const std::string>(record.Format());
+  const std::string slot = std::to_string(options_.slot);
+  ASSIGN_OR_RETURN(const int topic, producer_->Topic(peers_.ledger->topic()));
+  const std::string_view value = *text;
+  const std::string_view key = slot;
+  const int32_t partition = 0;
+  const uint32_t row = 0;
+  KafkaRows rows;
+  rows.values = {&value, 1};
+  rows.keys = {&key, 1};
+  rows.partitions = {&partition, 1};
+  rows.topics = {&topic, 1};
+  rows.rows = {&row, 1};
+  rows.owner = text;
+  return producer_->Produce(rows, options_.stop);
+}
+
+Status KafkaSink::WriteAll(const std::vector<SinkPart>& parts, Attempt* attempt,
+                           std::vector<RejectedRow>* rejected) {
+  for (const SinkPart& part : parts) RETURN_IF_ERROR(WritePart(part, attempt, rejected));
+  if (!attempt->begun) return OkStatus();
+  Failpoint("kafka.mid_transaction");
+  if (peers_.ledger != nullptr) RETURN_IF_ERROR(ProduceRecord(attempt->record));
+  Failpoint("kafka.before_commit");
+  return OkStatus();
+}
+
+KafkaSettled KafkaSink::Attempted(const std::vector<SinkPart>& parts, Attempt* attempt,
+                                  std::vector<RejectedRow>* rejected) {
+  const Status written = WriteAll(parts, attempt, rejected);
+  if (!attempt->begun) return {KafkaOutcome::kAborted, written, {}};  // nothing to write
+  if (written.ok()) return producer_->Commit(options_.stop);
+  KafkaSettled settled = producer_->Abort(options_.stop);
+  // The writer knows better than the producer what went wrong, but not that it was fenced.
+  if (settled.status.code() != StatusCode::kAborted) settled.status = written;
+  return settled;
+}
+
+// What the batch's failure is, and what the next attempt must find out anew.
+Status KafkaSink::AfterFailure(const KafkaSettled& settled) {
+  topics_.Forget();
+  // Also after a clean abort: the library may stumble over the gap that a refused record leaves.
+  producer_.reset();
+  unknown_ = settled.outcome == KafkaOutcome::kUnknown;
+  const Status& status = settled.status;
+  if (status.code() == StatusCode::kAborted && !options_.stop.stop_requested()) {
+    return Fenced(status.message());
+  }
+  // A topic that went away: the next attempt looks for it and says what is wrong.
+  if (status.code() == StatusCode::kNotFound) return UnavailableError("Kafka: " + status.message());
+  return status.WithContext("Kafka");
+}
+
+Status KafkaSink::Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
+                          std::vector<RejectedRow>* rejected) {
+  for (int round = 0; round < kMaxSizeRounds; ++round) {
+    if (producer_ == nullptr) RETURN_IF_ERROR(Settle());
+    RETURN_IF_ERROR(CheckHistory(batch));
+    Attempt attempt{batch, {batch.batch, batch.digest, generation_, {}}};
+    if (ledger_.batch == batch.batch) attempt.record.tasks = ledger_.tasks;
+    std::vector<RejectedRow> refused;
+    const KafkaSettled settled = Attempted(parts, &attempt, &refused);
+    if (settled.status.ok()) {
+      if (attempt.begun) {
+        Failpoint("kafka.after_commit");
+        if (peers_.ledger != nullptr) ledger_ = attempt.record;
+      }
+      std::move(refused.begin(), refused.end(), std::back_inserter(*rejected));
+      return OkStatus();
+    }
+    if (!attempt.begun) return settled.status;
+    const Status failure = AfterFailure(settled);
+    if (settled.too_large_topic.empty()) return failure;
+    if (!topics_.Lower(settled.too_large_topic, options_.stop)) return failure;
+  }
+  return InternalError("Kafka brokers refuse records of every size");
+}
+
+}  // namespace millrace::worker

@@ -1,0 +1,45 @@
+#include "worker/sink/kafka/ledger.h"
+
+#include <gtest/gtest.h>
+
+namespace millrace::worker {
+namespace {
+
+TEST(LedgerRecordTest, ReadsWhatItWrites) {
+  LedgerRecord record{12, "ab01", "3-77", {}};
+  for (const int unit : {0, 1, 2, 7, 9, 10}) record.tasks.emplace("counts.aggregate", unit);
+  record.tasks.emplace("lines", 3);
+  const std::string text = record.Format();
+  EXPECT_EQ(text,
+            "millrace-ledger 1\nbatch 12\ndigest ab01\ngeneration 3-77\n"
+            "task counts.aggregate 0-2 7 9-10\ntask lines 3\n");
+  const Result<LedgerRecord> read = LedgerRecord::Parse(text);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, record);
+}
+
+TEST(LedgerRecordTest, ReadsTheRecordOfAnOpenedSinkWithoutOutput) {
+  const LedgerRecord record{0, "", "1-aa", {}};
+  const Result<LedgerRecord> read = LedgerRecord::Parse(record.Format());
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, record);
+}
+
+TEST(LedgerRecordTest, RefusesWhatIsNoRecord) {
+  const std::string good = "millrace-ledger 1\nbatch 1\ndigest a\ngeneration g\ntask s 1\n";
+  ASSERT_TRUE(LedgerRecord::Parse(good).ok());
+  for (size_t size = 0; size < good.size(); ++size) {
+    EXPECT_FALSE(LedgerRecord::Parse(good.substr(0, size)).ok() && size != good.find("task"))
+        << size;
+  }
+  for (const char* bad : {"millrace-ledger 2\nbatch 1\ndigest a\ngeneration g\n",
+                          "millrace-ledger 1\nbatch -1\ndigest a\ngeneration g\n",
+                          "millrace-ledger 1\nbatch 1\ndigest a\ngeneration g\ntask s 5-2\n",
+                          "millrace-ledger 1\nbatch 1\ndigest a\ngeneration g\ntask s 0-99999999\n",
+                          "millrace-ledger 1\nbatch 1\ndigest a\ngeneration g\nother\n"}) {
+    EXPECT_EQ(LedgerRecord::Parse(bad).status().code(), StatusCode::kInternal) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace millrace::worker
