@@ -115,6 +115,7 @@ Status PartitionFetch::Send(KafkaConnection* connection, const PartitionLeader& 
 Status PartitionFetch::ReadResponses(KafkaConnection* connection, const PartitionLeader& leader) {
   RETURN_IF_ERROR(Send(connection, leader, walker_.next_offset()));
   while (true) {
+    if (stop_.stop_requested()) return AbortedError("stopped");
     CallLimit limit = Limit();
     limit.end += context_.settings.fetch_wait;
     ASSIGN_OR_RETURN(const KafkaBody body, connection->Receive(kApiFetch, limit));

@@ -12,30 +12,32 @@ constexpr size_t kMinRecordBytes =
 // Varints of a record's head are read without looking at the end: a head has at most 41 bytes
 // before the first check, and the padding has 64. An over-long varint yields a value that the
 // checks refuse.
-uint64_t ReadUvarint(const char*& position) {
-  auto byte = static_cast<uint8_t>(*position++);
-  if (byte < 0x80) [[likely]]
-    return byte;
-  uint64_t value = byte & 0x7f;
-  byte = static_cast<uint8_t>(*position++);
-  if (byte < 0x80) [[likely]]
-    return value | static_cast<uint64_t>(byte) << 7;
-  value |= static_cast<uint64_t>(byte & 0x7f) << 7;
-  for (int shift = 14; shift < 70; shift += 7) {
-    byte = static_cast<uint8_t>(*position++);
+[[gnu::noinline]] uint64_t ReadLongUvarint(const char*& position) {
+  uint64_t value = 0;
+  for (int shift = 0; shift < 70; shift += 7) {
+    const auto byte = static_cast<uint8_t>(*position++);
     if (shift < 64) value |= static_cast<uint64_t>(byte & 0x7f) << shift;
     if (byte < 0x80) break;
   }
   return value;
 }
 
-int64_t ReadVarint(const char*& position) {
-  const uint64_t value = ReadUvarint(position);
+[[gnu::always_inline]] inline int64_t ReadVarint(const char*& position) {
+  uint64_t value = static_cast<uint8_t>(position[0]);
+  if (value < 0x80) [[likely]] {
+    ++position;
+  } else if (const auto second = static_cast<uint8_t>(position[1]); second < 0x80) {
+    value = (value & 0x7f) | static_cast<uint64_t>(second) << 7;
+    position += 2;
+  } else {
+    value = ReadLongUvarint(position);
+  }
   return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
 }
 
 // Reads a length, and the bytes behind it inside `end`. False when they do not fit. -1 is null.
-bool ReadBytes(const char*& position, const char* end, std::string_view* bytes, bool* null) {
+[[gnu::always_inline]] inline bool ReadBytes(const char*& position, const char* end,
+                                             std::string_view* bytes, bool* null) {
   const int64_t size = ReadVarint(position);
   *null = size < 0;
   if (size < -1 || position > end || size > end - position) return false;
@@ -44,10 +46,32 @@ bool ReadBytes(const char*& position, const char* end, std::string_view* bytes, 
   return true;
 }
 
-void MarkNull(size_t index, std::vector<uint8_t>* nulls) {
-  nulls->resize(index + 1);
-  nulls->back() = 1;
-}
+// Marks of nulls, written from the first null on.
+class NullMarks {
+ public:
+  // `rows`: how many there may be.
+  NullMarks(std::vector<uint8_t>* marks, size_t rows) : marks_(marks), rows_(rows) {
+    if (!marks_->empty()) Open();
+  }
+  void Set(size_t row, bool null) {
+    if (null && data_ == nullptr) [[unlikely]]
+      Open();
+    if (data_ != nullptr) data_[row] = null ? 1 : 0;
+  }
+  void Finish(size_t rows) {
+    if (data_ != nullptr) marks_->resize(rows);
+  }
+
+ private:
+  void Open() {
+    marks_->resize(rows_);
+    data_ = marks_->data();
+  }
+
+  std::vector<uint8_t>* marks_;
+  size_t rows_;
+  uint8_t* data_ = nullptr;
+};
 
 Status Malformed(const RecordBatch& batch, int32_t record) {
   return InternalError("malformed record " + std::to_string(record) + " of the batch at offset " +
@@ -58,32 +82,40 @@ Status Malformed(const RecordBatch& batch, int32_t record) {
 template <bool kKeys, bool kTimestamps, bool kHeaders>
 class Appender {
  public:
-  Appender(KafkaRecords* out, size_t count) : out_(out), row_(out->values.size()) {
+  Appender(KafkaRecords* out, size_t count)
+      : out_(out),
+        row_(out->values.size()),
+        null_values_(&out->null_values, row_ + count),
+        null_keys_(&out->null_keys, row_ + count) {
     Resize(row_ + count);
-    if (!out_->offsets.empty()) next_offset_ = -1;
-    if (out_->offsets.empty() && row_ > 0)
+    values_ = out->values.data();
+    keys_ = out->keys.data();
+    timestamps_ms_ = out->timestamps_ms.data();
+    headers_ = out->headers.data();
+    if (out_->offsets.empty() && row_ > 0) {
       next_offset_ = out_->first_offset + static_cast<int64_t>(row_);
+    }
   }
 
-  void Add(int64_t offset, std::string_view key, bool null_key, std::string_view value,
-           bool null_value, int64_t timestamp_ms, std::string_view headers) {
+  [[gnu::always_inline]] void Add(int64_t offset, std::string_view key, bool null_key,
+                                  std::string_view value, bool null_value, int64_t timestamp_ms,
+                                  std::string_view headers) {
     AddOffset(offset);
-    out_->values[row_] = value;
-    if (null_value) [[unlikely]]
-      MarkNull(row_, &out_->null_values);
+    values_[row_] = value;
+    null_values_.Set(row_, null_value);
     if constexpr (kKeys) {
-      out_->keys[row_] = key;
-      if (null_key) MarkNull(row_, &out_->null_keys);
+      keys_[row_] = key;
+      null_keys_.Set(row_, null_key);
     }
-    if constexpr (kTimestamps) out_->timestamps_ms[row_] = timestamp_ms;
-    if constexpr (kHeaders) out_->headers[row_] = headers;
+    if constexpr (kTimestamps) timestamps_ms_[row_] = timestamp_ms;
+    if constexpr (kHeaders) headers_[row_] = headers;
     ++row_;
   }
 
   void Finish() {
     Resize(row_);
-    if (!out_->null_values.empty()) out_->null_values.resize(row_);
-    if (!out_->null_keys.empty()) out_->null_keys.resize(row_);
+    null_values_.Finish(row_);
+    null_keys_.Finish(row_);
   }
 
  private:
@@ -100,6 +132,10 @@ class Appender {
       ++next_offset_;
       return;
     }
+    AddOffsetBehindGap(offset);
+  }
+
+  [[gnu::noinline]] void AddOffsetBehindGap(int64_t offset) {
     if (row_ == 0) {
       out_->first_offset = offset;
       next_offset_ = offset + 1;
@@ -115,6 +151,12 @@ class Appender {
 
   KafkaRecords* out_;
   size_t row_;
+  NullMarks null_values_;
+  NullMarks null_keys_;
+  std::string_view* values_;
+  std::string_view* keys_;
+  int64_t* timestamps_ms_;
+  std::string_view* headers_;
   int64_t next_offset_ = -1;  // that needs no writing down
 };
 

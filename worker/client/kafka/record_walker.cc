@@ -45,13 +45,20 @@ Status RecordWalker::Add(const RecordBatch& batch, int64_t from,
     payload = unpacked->view();
     keeper = std::move(unpacked->data);
   }
-  if (pending_.values.empty()) pending_.values.reserve(expected_rows_);
+  if (pending_.values.empty()) Reserve();
   RETURN_IF_ERROR(
       AppendRecords(batch, payload, {from, options_.window.to}, options_.columns, &pending_));
   if (pending_.owners.empty() || pending_.owners.back() != keeper)
     pending_.owners.push_back(std::move(keeper));
   pending_bytes_ += payload.size();
   return OkStatus();
+}
+
+void RecordWalker::Reserve() {
+  pending_.values.reserve(expected_rows_);
+  if (options_.columns.keys) pending_.keys.reserve(expected_rows_);
+  if (options_.columns.timestamps) pending_.timestamps_ms.reserve(expected_rows_);
+  if (options_.columns.headers) pending_.headers.reserve(expected_rows_);
 }
 
 Status RecordWalker::Flush(int64_t seen) {

@@ -43,6 +43,7 @@ class RecordWalker {
 
  private:
   Status Add(const RecordBatch& batch, int64_t from, const std::shared_ptr<const void>& owner);
+  void Reserve();
   Status Flush(int64_t seen);
 
   WalkOptions options_;

@@ -244,12 +244,10 @@ TEST(RecordWalkerTest, SurvivesAnyChangeOfOneByte) {
 
 TEST(RecordWalkerTest, RefusesBatchesThatUnpackWithoutEnd) {
   const std::string zeros(65 << 20, '\0');
-  for (const int codec : {1, 4}) {
-    Walk walk;
-    const Status status = walk.Add(Batch(0, {zeros}, {.codec = codec}));
-    EXPECT_EQ(status.code(), StatusCode::kInternal);
-    EXPECT_THAT(status.message(), HasSubstr("holds more than 67108864 bytes"));
-  }
+  Walk walk;
+  const Status status = walk.Add(Batch(0, {zeros}, {.codec = 4}));
+  EXPECT_EQ(status.code(), StatusCode::kInternal);
+  EXPECT_THAT(status.message(), HasSubstr("holds more than 67108864 bytes"));
 }
 
 TEST(RecordWalkerTest, KeepsPayloadsPadded) {
