@@ -91,9 +91,9 @@ void SessionOperator::Schedule(uint32_t key_row) {
     timers_.emplace(session.last, key_row, session.start);
 }
 
-void SessionOperator::Unschedule(uint32_t key_row) {
-  for (const auto& session : table_.SessionsOf(key_row))
-    timers_.erase({session.last, key_row, session.start});
+void SessionOperator::Unschedule(uint32_t key_row,
+                                 std::span<const SessionTable::Session> sessions) {
+  for (const auto& session : sessions) timers_.erase({session.last, key_row, session.start});
 }
 
 Status SessionOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, TaskRun* run,
@@ -117,7 +117,7 @@ Status SessionOperator::MergeArrived(const RecordBatch& batch) {
     const auto [before, first] = before_.try_emplace(key_row);
     if (!first) continue;
     before->second = table_.SessionsOf(key_row);
-    Unschedule(key_row);
+    Unschedule(key_row, before->second);
     unsaved_.Add(key_row);
   }
   const Status status =
@@ -266,7 +266,7 @@ Status SessionOperator::Apply(std::string_view blob) {
     for (size_t i = 0; i < rows.num_rows() && tag == kReplacedKeys; ++i) {
       const uint32_t key_row = table_.keys().Find(keys[i], HashKey(keys[i]));
       if (key_row == KeyTable::kNone) continue;
-      Unschedule(key_row);
+      Unschedule(key_row, table_.SessionsOf(key_row));
       table_.EraseKey(key_row);
     }
     if (tag == kReplacedKeys) continue;

@@ -142,7 +142,7 @@ class SessionOperator final : public KeyedOperator {
   Status EmitSessions(const std::vector<Leaving>& sessions, TaskRun* run,
                       std::vector<RecordBatch>* out);
   void Schedule(uint32_t key_row);
-  void Unschedule(uint32_t key_row);
+  void Unschedule(uint32_t key_row, std::span<const SessionTable::Session> sessions);
   bool Changed(uint32_t key_row, const SessionTable::Session& session);
   void EncodePieces(std::span<const uint32_t> key_rows, std::string* out) const;
   std::vector<uint32_t> KeyRows() const;
