@@ -1,5 +1,6 @@
 #include "worker/data/timestamp.h"
 
+#include <cstring>
 #include <limits>
 
 #include "crds/base/text.h"
@@ -13,13 +14,29 @@ namespace {
 constexpr size_t kPlainRfc3339Bytes = 20;  // 2024-06-01T12:34:56Z
 constexpr int64_t kScales[] = {1'000'000, 100'000, 10'000, 1'000, 100, 10, 1};
 
-// Two decimal digits; sets bits of `bad` when they are none.
-inline int TwoDigits(const char* text, unsigned* bad) {
-  const unsigned high = static_cast<unsigned char>(text[0]) - unsigned{'0'};
-  const unsigned low = static_cast<unsigned char>(text[1]) - unsigned{'0'};
-  *bad |= static_cast<unsigned>(high > 9) | static_cast<unsigned>(low > 9);
-  return static_cast<int>(high * 10 + low);
+// What eight bytes of text must be: a digit where `text` has '0', elsewhere the same byte. With
+// `zeros` taken out, adding `limits` sets the high bit of bytes over 9, or over 0.
+struct DigitShape {
+  consteval explicit DigitShape(const char (&text)[9]) {
+    for (unsigned i = 0; i < 8; ++i) {
+      zeros |= uint64_t{static_cast<unsigned char>(text[i])} << (8 * i);
+      limits |= uint64_t{text[i] == '0' ? 0x7fu - 9 : 0x7fu} << (8 * i);
+    }
+  }
+  uint64_t zeros = 0, limits = 0;
+};
+
+// Two digits "ab" as 10 a + b in the byte of `a`, the first byte lowest. Sets bits of `bad` when
+// the text has another shape.
+inline uint64_t DigitPairs(const char* text, DigitShape shape, uint64_t* bad) {
+  uint64_t word = 0;
+  std::memcpy(&word, text, sizeof word);
+  word ^= shape.zeros;
+  *bad |= (word | (word + shape.limits)) & 0x8080808080808080u;
+  return word * 10 + (word >> 8);
 }
+
+inline int ByteOf(uint64_t word, unsigned i) { return static_cast<int>(word >> (8 * i) & 0xff); }
 
 // Digits behind the dot up to the final 'Z'; -1 when it is not that.
 inline int64_t FractionMicros(std::string_view text) {
@@ -164,14 +181,16 @@ void AppendRfc3339(int64_t micros, std::string* out) {
 inline bool ParsePlainRfc3339(std::string_view text, int64_t* micros) {
   if (text.size() < kPlainRfc3339Bytes) return false;
   const char* at = text.data();
-  unsigned bad = static_cast<unsigned>((at[4] ^ '-') | (at[7] ^ '-') | (at[10] ^ 'T') |
-                                       (at[13] ^ ':') | (at[16] ^ ':'));
-  const int year = TwoDigits(at, &bad) * 100 + TwoDigits(at + 2, &bad);
-  const int month = TwoDigits(at + 5, &bad);
-  const int day = TwoDigits(at + 8, &bad);
-  const int hour = TwoDigits(at + 11, &bad);
-  const int minute = TwoDigits(at + 14, &bad);
-  const int second = TwoDigits(at + 17, &bad);
+  uint64_t bad = 0;
+  const uint64_t date = DigitPairs(at, DigitShape("0000-00-"), &bad);
+  const uint64_t middle = DigitPairs(at + 8, DigitShape("00T00:00"), &bad);
+  const uint64_t time = DigitPairs(at + 11, DigitShape("00:00:00"), &bad);
+  const int year = ByteOf(date, 0) * 100 + ByteOf(date, 2);
+  const int month = ByteOf(date, 5);
+  const int day = ByteOf(middle, 0);
+  const int hour = ByteOf(time, 0);
+  const int minute = ByteOf(time, 3);
+  const int second = ByteOf(time, 6);
   if (bad != 0 || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59)
     return false;
   if (day > 28 && day > DaysInMonth(year, month)) return false;

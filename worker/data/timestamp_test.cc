@@ -119,6 +119,21 @@ TEST(TimestampTest, WritesAsFewFractionDigitsAsNeeded) {
   EXPECT_EQ(Written({TimestampKind::kUnixMicros, ""}, -7), "-7");
 }
 
+TEST(TimestampTest, LooksAtEveryByteOfATime) {
+  const std::string time = "2011-11-11T11:11:11Z";
+  for (size_t at = 0; at + 1 < time.size(); ++at) {
+    const bool digit = time[at] == '1' || time[at] == '2' || time[at] == '0';
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string text = time;
+      text[at] = static_cast<char>(byte);
+      const Result<int64_t> parsed = ParseTimestampMicros({}, text);
+      if (digit && (byte < '0' || byte > '9')) EXPECT_FALSE(parsed.ok()) << text;
+      if (!digit && time[at] != 'T' && text != time) EXPECT_FALSE(parsed.ok()) << text;
+      if (parsed.ok() && time[at] != 'T') EXPECT_EQ(Written({}, *parsed), text);
+    }
+  }
+}
+
 TEST(TimestampTest, AgreesWithTheCalendarOfTheStandardLibrary) {
   for (int64_t day = -719'162; day < 2'932'896; day += 97) {
     const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(day))};
