@@ -1,13 +1,12 @@
 #include "worker/state/key_table.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 namespace millrace::worker {
 namespace {
 
-constexpr size_t kMinCapacity = 16;
+constexpr size_t kMinCapacity = 8;
 // Keys in flight at once: enough to hide a miss in memory, few enough for their lines to stay in
 // the nearest cache.
 constexpr size_t kGroup = 32;
@@ -33,57 +32,60 @@ size_t KeyTable::FindOrInsert(std::span<const std::string_view> keys,
                               std::span<const uint64_t> hashes, std::vector<uint32_t>* rows) {
   const size_t size_before = size_;
   rows->resize(keys.size());
-  std::array<uint32_t, kGroup> candidates;
   for (size_t begin = 0; begin < keys.size(); begin += kGroup) {
-    const size_t count = std::min(kGroup, keys.size() - begin);
-    const std::string_view* group = keys.data() + begin;
-    const uint64_t* group_hashes = hashes.data() + begin;
-    for (size_t i = 0; i < count; ++i) __builtin_prefetch(&slots_[group_hashes[i] & mask_]);
-    for (size_t i = 0; i < count; ++i) {
-      candidates[i] = FirstWithHash(group_hashes[i]);
-      if (candidates[i] != kNone) __builtin_prefetch(&keys_[candidates[i]]);
-    }
-    for (size_t i = 0; i < count; ++i) {
-      if (candidates[i] != kNone) __builtin_prefetch(keys_[candidates[i]].data());
-    }
-    for (size_t i = 0; i < count; ++i) {
+    const size_t end = std::min(begin + kGroup, keys.size());
+    FindCandidates(hashes.subspan(begin, end - begin), rows->data() + begin);
+    for (size_t i = begin; i < end; ++i) {
+      uint32_t& row = (*rows)[i];
       bool inserted = false;
-      const bool found = candidates[i] != kNone && keys_[candidates[i]] == group[i];
-      (*rows)[begin + i] =
-          found ? candidates[i] : FindOrInsert(group[i], group_hashes[i], &inserted);
+      if (row == kNone || keys_[row] != keys[i]) {
+        row = FindOrInsert(keys[i], hashes[i], &inserted);
+      }
     }
   }
   return size_ - size_before;
 }
 
-uint32_t KeyTable::FirstWithHash(uint64_t hash) const {
-  for (size_t i = hash & mask_; slots_[i].row != kNone; i = (i + 1) & mask_) {
-    if (slots_[i].hash == hash) return slots_[i].row;
+// rows[i] = the first row with the tag of hashes[i], kNone where there is none.
+void KeyTable::FindCandidates(std::span<const uint64_t> hashes, uint32_t* rows) const {
+  const Slot* slots = slots_.data();
+  const uint32_t mask = mask_;
+  for (const uint64_t hash : hashes) __builtin_prefetch(&slots[hash & mask]);
+  for (size_t i = 0; i < hashes.size(); ++i) {
+    const auto tag = static_cast<uint32_t>(hashes[i]);
+    uint32_t at = tag & mask;
+    while (slots[at].tag != tag && slots[at].row != kNone) at = (at + 1) & mask;
+    rows[i] = slots[at].row;
+    if (rows[i] != kNone) __builtin_prefetch(&keys_[rows[i]]);
   }
-  return kNone;
+  for (size_t i = 0; i < hashes.size(); ++i) {
+    if (rows[i] != kNone) __builtin_prefetch(keys_[rows[i]].data());
+  }
 }
 
 uint32_t KeyTable::FindOrInsert(std::string_view key, uint64_t hash, bool* inserted) {
-  size_t i = hash & mask_;
+  const auto tag = static_cast<uint32_t>(hash);
+  uint32_t i = tag & mask_;
   for (; slots_[i].row != kNone; i = (i + 1) & mask_) {
-    if (slots_[i].hash == hash && keys_[slots_[i].row] == key) {
+    if (slots_[i].tag == tag && keys_[slots_[i].row] == key) {
       *inserted = false;
       return slots_[i].row;
     }
   }
-  if ((size_ + 1) * 8 > slots_.size() * 7) {
+  if ((size_ + 1) * 2 > slots_.size()) {
     Rehash(slots_.size() * 2);
-    for (i = hash & mask_; slots_[i].row != kNone; i = (i + 1) & mask_) {
+    for (i = tag & mask_; slots_[i].row != kNone; i = (i + 1) & mask_) {
     }
   }
-  slots_[i] = {hash, NewRow(key, hash)};
+  slots_[i] = {tag, NewRow(key, hash)};
   *inserted = true;
   return slots_[i].row;
 }
 
 uint32_t KeyTable::Find(std::string_view key, uint64_t hash) const {
-  for (size_t i = hash & mask_; slots_[i].row != kNone; i = (i + 1) & mask_) {
-    if (slots_[i].hash == hash && keys_[slots_[i].row] == key) return slots_[i].row;
+  const auto tag = static_cast<uint32_t>(hash);
+  for (uint32_t i = tag & mask_; slots_[i].row != kNone; i = (i + 1) & mask_) {
+    if (slots_[i].tag == tag && keys_[slots_[i].row] == key) return slots_[i].row;
   }
   return kNone;
 }
@@ -93,14 +95,7 @@ void KeyTable::Find(std::span<const std::string_view> keys, std::span<const uint
   rows->resize(keys.size());
   for (size_t begin = 0; begin < keys.size(); begin += kGroup) {
     const size_t end = std::min(begin + kGroup, keys.size());
-    for (size_t i = begin; i < end; ++i) __builtin_prefetch(&slots_[hashes[i] & mask_]);
-    for (size_t i = begin; i < end; ++i) {
-      (*rows)[i] = FirstWithHash(hashes[i]);
-      if ((*rows)[i] != kNone) __builtin_prefetch(&keys_[(*rows)[i]]);
-    }
-    for (size_t i = begin; i < end; ++i) {
-      if ((*rows)[i] != kNone) __builtin_prefetch(keys_[(*rows)[i]].data());
-    }
+    FindCandidates(hashes.subspan(begin, end - begin), rows->data() + begin);
     for (size_t i = begin; i < end; ++i) {
       const bool decided = (*rows)[i] == kNone || keys_[(*rows)[i]] == keys[i];
       if (!decided) (*rows)[i] = Find(keys[i], hashes[i]);
@@ -109,11 +104,11 @@ void KeyTable::Find(std::span<const std::string_view> keys, std::span<const uint
 }
 
 void KeyTable::Erase(uint32_t row) {
-  size_t hole = row_hashes_[row] & mask_;
+  uint32_t hole = static_cast<uint32_t>(row_hashes_[row]) & mask_;
   while (slots_[hole].row != row) hole = (hole + 1) & mask_;
   // A later slot moves into the hole unless its own home lies cyclically behind the hole.
-  for (size_t i = (hole + 1) & mask_; slots_[i].row != kNone; i = (i + 1) & mask_) {
-    const size_t home = slots_[i].hash & mask_;
+  for (uint32_t i = (hole + 1) & mask_; slots_[i].row != kNone; i = (i + 1) & mask_) {
+    const uint32_t home = slots_[i].tag & mask_;
     if (((i - home) & mask_) < ((i - hole) & mask_)) continue;
     slots_[hole] = slots_[i];
     hole = i;
@@ -176,10 +171,10 @@ void KeyTable::Clear() {
 void KeyTable::Rehash(size_t capacity) {
   std::vector<Slot> old(capacity, Slot{0, kNone});
   old.swap(slots_);
-  mask_ = capacity - 1;
+  mask_ = static_cast<uint32_t>(capacity - 1);
   for (const Slot& slot : old) {
     if (slot.row == kNone) continue;
-    size_t i = slot.hash & mask_;
+    uint32_t i = slot.tag & mask_;
     while (slots_[i].row != kNone) i = (i + 1) & mask_;
     slots_[i] = slot;
   }

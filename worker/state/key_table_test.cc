@@ -50,6 +50,22 @@ TEST(KeyTableTest, TellsKeysOfOneHashApart) {
   EXPECT_EQ(table.Find("d", 42), KeyTable::kNone);
 }
 
+TEST(KeyTableTest, ComparesEveryByteOfKeysOfAnyLength) {
+  for (size_t size = 0; size <= 40; ++size) {
+    KeyTable table;
+    bool inserted = false;
+    const std::string key(size, 'k');
+    EXPECT_EQ(table.FindOrInsert(key, 1, &inserted), 0u);
+    EXPECT_EQ(table.Find(key, 1), 0u) << size;
+    EXPECT_EQ(table.Find(key + "k", 1), KeyTable::kNone) << size;
+    for (size_t at = 0; at < size; ++at) {
+      std::string other = key;
+      other[at] = 'o';
+      EXPECT_EQ(table.Find(other, 1), KeyTable::kNone) << size << " " << at;
+    }
+  }
+}
+
 TEST(KeyTableTest, ReusesTheRowFreedLast) {
   KeyTable table;
   Insert(&table, {"a", "b", "c"});
