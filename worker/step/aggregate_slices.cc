@@ -29,6 +29,11 @@ GroupTable* SliceOperator::Slice(int64_t start) {
   return slice.get();
 }
 
+void SliceOperator::Count(const GroupTable& table, int sign) {
+  keys_ += sign * static_cast<int64_t>(table.keys().size());
+  bytes_ += sign * static_cast<int64_t>(table.ByteSize());
+}
+
 // ---- arrivals ----
 
 Status SliceOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, TaskRun* run,
@@ -63,8 +68,10 @@ Status SliceOperator::Run(const std::vector<std::vector<RecordBatch>>& arrived, 
       RETURN_IF_ERROR(EmitLeaving(run, out));
     }
     slices_.clear();
+    unsaved_slices_.clear();
+    keys_ = bytes_ = 0;
   }
-  for (const auto& [start, slice] : slices_) slice->changed().Clear();
+  for (const int64_t slice : unsaved_slices_) slices_.at(slice)->changed().Clear();
   return OkStatus();
 }
 
@@ -84,16 +91,20 @@ Status SliceOperator::MergeArrived(const RecordBatch& batch) {
 Status SliceOperator::MergeRun(int64_t slice, std::span<const std::string_view> keys,
                                std::span<const ColumnRef> partials, size_t begin) {
   GroupTable* table = Slice(slice);
-  if (sliding_ != nullptr) {
+  const bool used = sliding_ != nullptr && sliding_->Holds(slice);
+  Count(*table, -1);
+  if (used) {
     for (const std::string_view key : keys) {
       if (table->keys().Find(key, HashKey(key)) == KeyTable::kNone) sliding_->Inserted(slice, key);
     }
   }
   Status status = table->Merge(keys, partials, begin);
+  Count(*table, 1);
+  unsaved_slices_.insert(slice);
   if (!status.ok()) {
     return plan_->KeyError(status, table->keys().key(table->values().failed_row()));
   }
-  if (sliding_ != nullptr) status = sliding_->Merged(slice, keys, partials, begin);
+  if (used) status = sliding_->Merged(slice, keys, partials, begin);
   const WindowPlan& window = plan_->window;
   if (plan_->keyless() && window.timed() && !window.updating()) {
     if (!next_window_) {
@@ -147,7 +158,7 @@ Status SliceOperator::FireWindow(int64_t start, TaskRun* run, std::vector<Record
     auto table = sliding_->At(start);
     if (!table.ok()) return table.status().WithContext(plan_->origin);
     RETURN_IF_ERROR(EmitWindow(start, **table, (*table)->LiveRows(), run, out));
-    RETURN_IF_ERROR(EmitLeaving(run, out));
+    KeepLeavingKeys();
   }
   if (next_window_) {
     next_window_ = start + plan_->window.grid.slide();
@@ -190,7 +201,11 @@ Status SliceOperator::DropClosed(int64_t bound) {
     const int64_t start = std::prev(it)->first + 1;
     RETURN_IF_ERROR(sliding_->DropBefore(start));
   }
-  for (auto drop = slices_.begin(); drop != it; ++drop) dropped_slices_.push_back(drop->first);
+  for (auto drop = slices_.begin(); drop != it; ++drop) {
+    dropped_slices_.push_back(drop->first);
+    unsaved_slices_.erase(drop->first);
+    Count(*drop->second, -1);
+  }
   slices_.erase(slices_.begin(), it);
   return OkStatus();
 }
@@ -207,11 +222,22 @@ Status SliceOperator::EmitWindow(int64_t start, const GroupTable& table, std::ve
   return leaving_.keys.size() < kLeavingRows ? OkStatus() : EmitLeaving(run, out);
 }
 
-// Sends on what EmitWindow gathered. Called before the tables that it came from change.
+// Lets the table that the last rows came from change before they are sent on.
+void SliceOperator::KeepLeavingKeys() {
+  if (leaving_arena_ == nullptr) leaving_arena_ = std::make_unique<Arena>();
+  for (; leaving_kept_ < leaving_.keys.size(); ++leaving_kept_) {
+    leaving_.keys[leaving_kept_] = leaving_arena_->Copy(leaving_.keys[leaving_kept_]);
+  }
+}
+
+// Sends on what EmitWindow gathered. Called before the tables that it came from change, but for
+// keys that are kept.
 Status SliceOperator::EmitLeaving(TaskRun* run, std::vector<RecordBatch>* out) {
   const OutputRows rows = std::exchange(leaving_, {});
   const std::vector<ColumnPtr> columns = std::exchange(leaving_results_, {});
   const std::vector<ColumnRef> results(columns.begin(), columns.end());
+  leaving_kept_ = 0;
+  const std::unique_ptr<Arena> kept = std::exchange(leaving_arena_, nullptr);
   return EmitResults(*plan_, rows, results, run, out);
 }
 
@@ -278,6 +304,8 @@ void SliceOperator::Touch(const BatchContext& context) {
 void SliceOperator::Expire(TaskRun* run) {
   if (slices_.empty() || run->context->final) return;
   GroupTable& table = *slices_.begin()->second;
+  Count(table, -1);
+  unsaved_slices_.insert(slices_.begin()->first);
   const auto drop = [&](uint32_t row) {
     dropped_groups_.emplace_back(0, table.keys().key(row));
     table.Erase(row);
@@ -287,6 +315,7 @@ void SliceOperator::Expire(TaskRun* run) {
       plan_->window.Now(*run->context), [&](uint32_t row) { return table.keys().IsLive(row); },
       drop, [&](uint32_t row) { table.unsaved().Add(row); });
   table.CompactIfSparse();
+  Count(table, 1);
 }
 
 }  // namespace millrace::worker

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +34,7 @@ class SliceOperator final : public KeyedOperator {
 
  private:
   GroupTable* Slice(int64_t start);
+  void Count(const GroupTable& table, int sign);
   Status MergeArrived(const RecordBatch& batch);
   Status MergeRun(int64_t slice, std::span<const std::string_view> keys,
                   std::span<const ColumnRef> partials, size_t begin);
@@ -43,12 +45,15 @@ class SliceOperator final : public KeyedOperator {
   Status EmitUpdates(int64_t closed, TaskRun* run, std::vector<RecordBatch>* out);
   Status EmitWindow(int64_t start, const GroupTable& table, std::vector<uint32_t> rows,
                     TaskRun* run, std::vector<RecordBatch>* out);
+  void KeepLeavingKeys();
   Status EmitLeaving(TaskRun* run, std::vector<RecordBatch>* out);
   Result<std::unique_ptr<GroupTable>> FoldChanged(int64_t start, bool all) const;
   void Touch(const BatchContext& context);
   void Expire(TaskRun* run);
   int64_t FirstDue(int64_t closed) const;
   SchemaRef GroupSchema() const;
+  void AppendGroups(int64_t start, std::span<const uint32_t> rows,
+                    std::span<const ColumnPtr> columns) const;
   RecordBatch EncodeGroups(bool all) const;
   RecordBatch EncodeNext() const;
   Status ApplyGroups(const RecordBatch& rows);
@@ -56,15 +61,22 @@ class SliceOperator final : public KeyedOperator {
 
   AggregatePlanRef plan_;
   SliceMap slices_;
+  int64_t keys_ = 0;  // of all slices
+  int64_t bytes_ = 0;
+  std::set<int64_t>
+      unsaved_slices_;  // those with unsaved groups; the batch in work changed no others
   std::unique_ptr<SlidingWindows> sliding_;
   std::vector<int64_t> dropped_slices_;                          // since Settle
   std::vector<std::pair<int64_t, std::string>> dropped_groups_;  // since Settle
   // Of the batch in work: windows that start before these have left, or closed before it.
   int64_t fired_before_ = 0;
   int64_t open_from_ = 0;
-  // Output rows gathered from several windows; the keys lie in their tables.
+  // Output rows gathered from several windows; the keys lie in their tables, the first
+  // `leaving_kept_` in the arena.
   OutputRows leaving_;
   std::vector<ColumnPtr> leaving_results_;
+  std::unique_ptr<Arena> leaving_arena_;
+  size_t leaving_kept_ = 0;
   // Keyless Final windows: start of the next window to leave, full or empty.
   std::optional<int64_t> next_window_;
   bool next_unsaved_ = false;

@@ -49,21 +49,34 @@ std::vector<SchemaRef> SliceOperator::Schemas() const {
   return {nullptr, SlicesSchema(), DroppedSchema(), GroupSchema(), SlicesSchema()};
 }
 
-RecordBatch SliceOperator::EncodeGroups(bool all) const {
-  std::vector<RecordBatch> parts;
-  for (const auto& [start, slice] : slices_) {
-    const std::vector<uint32_t> rows =
-        all ? slice->LiveRows() : slice->LiveOf(slice->unsaved().rows());
-    if (rows.empty()) continue;
-    std::vector<int64_t> starts(rows.size(), start), touched(rows.size());
-    for (size_t i = 0; i < rows.size() && plan_->window.ttl; ++i)
-      touched[i] = idle_.touched(rows[i]);
-    std::vector<ColumnRef> columns{IntColumn(starts), IntColumn(touched),
-                                   BytesColumn(slice->KeysOf(rows))};
-    for (ColumnRef& partial : slice->values().Partials(rows)) columns.push_back(std::move(partial));
-    parts.emplace_back(GroupSchema(), std::move(columns), rows.size());
+void SliceOperator::AppendGroups(int64_t start, std::span<const uint32_t> rows,
+                                 std::span<const ColumnPtr> columns) const {
+  const GroupTable& slice = *slices_.at(start);
+  for (const uint32_t row : rows) {
+    columns[0]->AppendInt(start);
+    columns[1]->AppendInt(plan_->window.ttl ? idle_.touched(row) : 0);
+    columns[2]->AppendView(slice.keys().key(row));
   }
-  return parts.empty() ? RecordBatch() : Concat(parts);
+  slice.values().AppendPartials(rows, columns.subspan(3));
+}
+
+RecordBatch SliceOperator::EncodeGroups(bool all) const {
+  const SchemaRef schema = GroupSchema();
+  std::vector<ColumnPtr> columns;
+  for (const Field& field : schema->fields()) {
+    columns.push_back(std::make_shared<Column>(field.type));
+  }
+  if (all) {
+    for (const auto& [start, slice] : slices_) AppendGroups(start, slice->LiveRows(), columns);
+  } else {
+    for (const int64_t start : unsaved_slices_) {
+      const GroupTable& slice = *slices_.at(start);
+      AppendGroups(start, slice.LiveOf(slice.unsaved().rows()), columns);
+    }
+  }
+  const size_t count = columns[0]->size();
+  if (count == 0) return {};
+  return {schema, std::vector<ColumnRef>(columns.begin(), columns.end()), count};
 }
 
 RecordBatch SliceOperator::EncodeNext() const {
@@ -101,9 +114,11 @@ Status SliceOperator::ApplyGroups(const RecordBatch& rows) {
   const std::vector<int64_t>& slices = rows.column(0).ints;
   for (size_t i = 0; i < rows.num_rows(); ++i) {
     GroupTable* table = Slice(slices[i]);
+    Count(*table, -1);
     const uint32_t row = table->RowsOf({&rows.column(2).strings[i], 1})[0];
     table->values().Reset({&row, 1});
     RETURN_IF_ERROR(table->values().Merge({&row, 1}, std::span(rows.columns()).subspan(3), i));
+    Count(*table, 1);
     if (plan_->window.ttl) idle_.Touch(row, rows.column(1).ints[i]);
   }
   return OkStatus();
@@ -114,13 +129,20 @@ Status SliceOperator::Apply(std::string_view blob) {
   for (const auto& [tag, rows] : sections) {
     const std::vector<int64_t>& slices = rows.column(0).ints;
     if (tag == kDroppedSlices) {
-      for (const int64_t slice : slices) slices_.erase(slice);
+      for (const int64_t slice : slices) {
+        const auto it = slices_.find(slice);
+        if (it == slices_.end()) continue;
+        Count(*it->second, -1);
+        slices_.erase(it);
+      }
     } else if (tag == kDroppedGroups) {
       for (size_t i = 0; i < slices.size(); ++i) {
         const std::string_view key = rows.column(1).strings[i];
         GroupTable* table = Slice(slices[i]);
         const uint32_t row = table->keys().Find(key, HashKey(key));
+        Count(*table, -1);
         if (row != KeyTable::kNone) table->Erase(row);
+        Count(*table, 1);
       }
     } else if (tag == kNextWindow) {
       next_window_ = slices[0];
@@ -132,22 +154,15 @@ Status SliceOperator::Apply(std::string_view blob) {
 }
 
 void SliceOperator::Settle() {
-  for (const auto& [start, slice] : slices_) slice->unsaved().Clear();
+  for (const int64_t start : unsaved_slices_) slices_.at(start)->unsaved().Clear();
+  unsaved_slices_.clear();
   dropped_slices_.clear();
   dropped_groups_.clear();
   next_unsaved_ = false;
 }
 
-int64_t SliceOperator::keys() const {
-  size_t keys = 0;
-  for (const auto& [start, slice] : slices_) keys += slice->keys().size();
-  return static_cast<int64_t>(keys);
-}
+int64_t SliceOperator::keys() const { return keys_; }
 
-int64_t SliceOperator::bytes() const {
-  size_t bytes = 0;
-  for (const auto& [start, slice] : slices_) bytes += slice->ByteSize();
-  return static_cast<int64_t>(bytes);
-}
+int64_t SliceOperator::bytes() const { return bytes_; }
 
 }  // namespace millrace::worker

@@ -23,48 +23,40 @@ class Totals final : public SlidingWindows {
     begin_ = start;
     for (auto it = slices_->lower_bound(end_); it != slices_->end() && it->first < end; ++it) {
       RETURN_IF_ERROR(table_->MergeAll(*it->second));
-      for (const uint32_t row : it->second->LiveRows()) Count(it->second->keys().key(row));
+      for (const uint32_t row : table_->latest_rows()) Count(row);
     }
     end_ = end;
     return table_.get();
   }
 
-  Status Merged(int64_t slice, std::span<const std::string_view> keys,
+  bool Holds(int64_t slice) const override {
+    return table_ != nullptr && slice >= begin_ && slice < end_;
+  }
+
+  Status Merged(int64_t, std::span<const std::string_view> keys,
                 std::span<const ColumnRef> partials, size_t begin) override {
-    if (!Holds(slice)) return OkStatus();
     return table_->Merge(keys, partials, begin);
   }
 
-  void Inserted(int64_t slice, std::string_view key) override {
-    if (!Holds(slice)) return;
-    table_->RowsOf({&key, 1});
-    Count(key);
-  }
+  void Inserted(int64_t, std::string_view key) override { Count(table_->RowsOf({&key, 1})[0]); }
 
   Status DropBefore(int64_t start) override {
     if (table_ == nullptr) return OkStatus();
     const int64_t stop = std::min(start, end_);
     for (auto it = slices_->lower_bound(begin_); it != slices_->end() && it->first < stop; ++it) {
-      const std::vector<uint32_t> rows = it->second->LiveRows();
-      RETURN_IF_ERROR(table_->SubtractRows(*it->second, rows));
-      for (const uint32_t row : rows) Uncount(it->second->keys(), row);
+      RETURN_IF_ERROR(table_->SubtractRows(*it->second, it->second->LiveRows()));
+      for (const uint32_t row : table_->latest_rows()) {
+        if (--slices_of_[row] == 0) table_->Erase(row);
+      }
     }
     begin_ = std::max(begin_, stop);
     return OkStatus();
   }
 
  private:
-  bool Holds(int64_t slice) const { return table_ != nullptr && slice >= begin_ && slice < end_; }
-
-  void Count(std::string_view key) {
-    const uint32_t row = table_->keys().Find(key, HashKey(key));
+  void Count(uint32_t row) {
     if (row >= slices_of_.size()) slices_of_.resize(row + row / 2 + 16);
     ++slices_of_[row];
-  }
-
-  void Uncount(const KeyTable& keys, uint32_t row) {
-    const uint32_t total = table_->keys().Find(keys.key(row), keys.hash(row));
-    if (--slices_of_[total] == 0) table_->Erase(total);
   }
 
   const AggregateLayout* layout_;
@@ -86,23 +78,25 @@ class Blocks final : public SlidingWindows {
     if (!active_ || block != block_) Clear();
     active_ = true;
     block_ = block;
-    const int64_t border = block + grid_->length();
-    if (!tails_.contains(start)) RETURN_IF_ERROR(BuildTails(start, border));
+    if (!tails_.contains(start)) RETURN_IF_ERROR(BuildTails(start, border()));
     const GroupTable& tail = *tails_.at(start);
     if (start == block) return &tail;
-    RETURN_IF_ERROR(ExtendHead(border, start + grid_->length()));
+    RETURN_IF_ERROR(ExtendHead(border(), start + grid_->length()));
     window_ = std::make_unique<GroupTable>(layout_);
     RETURN_IF_ERROR(window_->MergeAll(tail));
     RETURN_IF_ERROR(window_->MergeAll(*head_));
     return window_.get();
   }
 
+  bool Holds(int64_t slice) const override {
+    return active_ && (slice < border() ? !tails_.empty() : head_ != nullptr && slice < head_end_);
+  }
+
   Status Merged(int64_t slice, std::span<const std::string_view>, std::span<const ColumnRef>,
                 size_t) override {
-    if (!active_) return OkStatus();
-    if (slice < block_ + grid_->length()) {
+    if (slice < border()) {
       tails_.clear();
-    } else if (slice < head_end_) {
+    } else {
       head_.reset();
     }
     return OkStatus();
@@ -116,6 +110,8 @@ class Blocks final : public SlidingWindows {
   }
 
  private:
+  int64_t border() const { return block_ + grid_->length(); }
+
   void Clear() {
     tails_.clear();
     head_.reset();

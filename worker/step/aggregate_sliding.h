@@ -19,10 +19,12 @@ class SlidingWindows {
   virtual ~SlidingWindows() = default;
   // Groups of the window that starts at `start`; valid until the next call. Starts ascend.
   virtual Result<const GroupTable*> At(int64_t start) = 0;
-  // Partial results that were merged into slice `slice` after it may have been used.
+  // Whether what was made from that slice is still in use: it has to be told of changes.
+  virtual bool Holds(int64_t slice) const = 0;
+  // Partial results that were merged into slice `slice`. Requires: Holds(slice).
   virtual Status Merged(int64_t slice, std::span<const std::string_view> keys,
                         std::span<const ColumnRef> partials, size_t begin) = 0;
-  // A group was new in that slice. Called before Merged.
+  // A group was new in that slice. Called before Merged. Requires: Holds(slice).
   virtual void Inserted(int64_t slice, std::string_view key) = 0;
   // Slices before `start` are about to be dropped.
   virtual Status DropBefore(int64_t start) = 0;

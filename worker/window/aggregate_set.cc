@@ -69,16 +69,24 @@ Status AggregateSet::Subtract(std::span<const uint32_t> rows, std::span<const Co
 }
 
 std::vector<ColumnRef> AggregateSet::Partials(std::span<const uint32_t> rows) const {
-  std::vector<ColumnRef> result;
-  for (size_t call = 0; call < accumulators_.size(); ++call) {
-    std::vector<ColumnPtr> columns;
-    for (const Type& type : layout_->functions[call].partials) {
-      columns.push_back(std::make_shared<Column>(type));
-    }
-    accumulators_[call]->AppendPartials(rows, columns);
-    result.insert(result.end(), columns.begin(), columns.end());
+  std::vector<ColumnPtr> columns;
+  columns.reserve(layout_->partial_fields.size());
+  for (const Field& field : layout_->partial_fields) {
+    columns.push_back(std::make_shared<Column>(field.type));
+    columns.back()->Reserve(rows.size());
   }
-  return result;
+  AppendPartials(rows, columns);
+  return {columns.begin(), columns.end()};
+}
+
+void AggregateSet::AppendPartials(std::span<const uint32_t> rows,
+                                  std::span<const ColumnPtr> columns) const {
+  size_t at = 0;
+  for (size_t call = 0; call < accumulators_.size(); ++call) {
+    const size_t width = layout_->functions[call].partials.size();
+    accumulators_[call]->AppendPartials(rows, columns.subspan(at, width));
+    at += width;
+  }
 }
 
 std::vector<ColumnRef> AggregateSet::Results(std::span<const uint32_t> rows) const {

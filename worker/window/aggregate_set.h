@@ -35,6 +35,8 @@ class AggregateSet {
   Status Subtract(std::span<const uint32_t> rows, std::span<const ColumnRef> partials,
                   size_t begin = 0);
   std::vector<ColumnRef> Partials(std::span<const uint32_t> rows) const;
+  // Appends to columns of AggregateLayout::partial_fields.
+  void AppendPartials(std::span<const uint32_t> rows, std::span<const ColumnPtr> columns) const;
   // One column per call.
   std::vector<ColumnRef> Results(std::span<const uint32_t> rows) const;
   // Appends to such columns, which are made when there are none.

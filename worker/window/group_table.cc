@@ -5,8 +5,7 @@
 namespace millrace::worker {
 
 const std::vector<uint32_t>& GroupTable::RowsOf(std::span<const std::string_view> keys) {
-  hashes_.resize(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i) hashes_[i] = HashKey(keys[i]);
+  HashKeys(keys, &hashes_);
   return RowsOf(keys, hashes_);
 }
 
@@ -29,19 +28,21 @@ Status GroupTable::Merge(std::span<const std::string_view> keys,
   return values_.Merge(rows_, partials, begin);
 }
 
+void GroupTable::FindRowsOf(const GroupTable& other, std::span<const uint32_t> rows) {
+  hashes_.resize(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) hashes_[i] = other.keys_.hash(rows[i]);
+  RowsOf(other.KeysOf(rows), hashes_);
+}
+
 Status GroupTable::MergeRows(const GroupTable& other, std::span<const uint32_t> rows) {
+  FindRowsOf(other, rows);
   if (rows.empty()) return OkStatus();
-  const std::vector<std::string_view> keys = other.KeysOf(rows);
-  std::vector<uint64_t> hashes(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) hashes[i] = other.keys_.hash(rows[i]);
-  RowsOf(keys, hashes);
   return values_.Merge(rows_, other.values_.Partials(rows));
 }
 
 Status GroupTable::SubtractRows(const GroupTable& other, std::span<const uint32_t> rows) {
+  FindRowsOf(other, rows);
   if (rows.empty()) return OkStatus();
-  const std::vector<std::string_view> keys = other.KeysOf(rows);
-  RowsOf(keys);
   return values_.Subtract(rows_, other.values_.Partials(rows));
 }
 

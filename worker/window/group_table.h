@@ -62,6 +62,8 @@ class GroupTable {
   std::vector<std::string_view> KeysOf(std::span<const uint32_t> rows) const;
 
   const KeyTable& keys() const { return keys_; }
+  // Where the groups of the latest RowsOf, Merge, MergeRows or SubtractRows are.
+  const std::vector<uint32_t>& latest_rows() const { return rows_; }
   const AggregateSet& values() const { return values_; }
   AggregateSet& values() { return values_; }
   MarkList& changed() { return changed_; }  // in this batch
@@ -71,6 +73,7 @@ class GroupTable {
 
  private:
   void Mark(std::span<const uint32_t> rows);
+  void FindRowsOf(const GroupTable& other, std::span<const uint32_t> rows);
 
   KeyTable keys_;
   AggregateSet values_;
