@@ -56,8 +56,7 @@ Status CombineWriter::Add(const RecordBatch& batch, TaskRun* run) {
   FindSlices(rows, *run);
   Arena arena;
   KeyEncoder(plan_->key_columns).Encode(rows.batch, &arena, &keys_);
-  hashes_.resize(keys_.size());
-  for (size_t i = 0; i < keys_.size(); ++i) hashes_[i] = HashKey(keys_[i]);
+  HashKeys(keys_, &hashes_);
   FindRows();
   values_.Resize(next_row_);
   const Status status = UpdateCalls(*plan_, rows, rows_, &values_);
@@ -102,7 +101,12 @@ void CombineWriter::FindRun(SliceKeys* slice, std::span<const std::string_view> 
   slice->keys.FindOrInsert(keys, hashes, &found_);
   // New keys have the next row numbers: nothing is ever erased here.
   while (slice->rows.size() < slice->keys.row_limit()) slice->rows.push_back(next_row_++);
-  for (size_t i = 0; i < keys.size(); ++i) rows[i] = slice->rows[found_[i]];
+  const uint32_t first = slice->rows.front();
+  if (slice->rows.back() - first < slice->rows.size()) {  // no other slice in between
+    for (size_t i = 0; i < keys.size(); ++i) rows[i] = first + found_[i];
+  } else {
+    for (size_t i = 0; i < keys.size(); ++i) rows[i] = slice->rows[found_[i]];
+  }
 }
 
 void CombineWriter::FindRows() {
