@@ -9,16 +9,34 @@
 namespace millrace::worker {
 namespace {
 
+// How many rows tell how many parts to expect of the rest.
+constexpr size_t kSampleRows = 16;
+
+// Parts of all rows, when the first `rows` have `used`; some more, so that growing is rare.
+size_t ExpectedParts(const StrictCall& call, const Column& texts, size_t rows, size_t used) {
+  if (call[0].constant) return used * call.rows / rows;
+  size_t seen = rows, all = call.rows;  // a text of n bytes has at most n + 1 parts
+  for (size_t row = 0; row < call.rows; ++row) {
+    all += texts.strings[row].size();
+    if (row < rows) seen += texts.strings[row].size();
+  }
+  const double share = static_cast<double>(all) / static_cast<double>(seen);
+  return static_cast<size_t>(static_cast<double>(used) * share * 1.1) + call.rows;
+}
+
 // Splits every row's text; `split` appends the parts of one text and returns the new end.
 template <typename Split>
 void SplitRows(const StrictCall& call, Column* out, Split split) {
   Column& words = *out->children[0];
   const Column& texts = *call[0].column;
   out->offsets.resize(call.rows + 1);
-  words.strings.resize(call.rows * 8 + 16);
+  words.strings.resize(std::min(call.rows, kSampleRows) * 8 + 16);
   size_t used = 0;
   for (size_t row = 0; row < call.rows; ++row) {
     const size_t begin = used;
+    if (row == kSampleRows) {
+      words.strings.resize(std::max(words.strings.size(), ExpectedParts(call, texts, row, used)));
+    }
     if (!call.IsSlow(row))
       used = split(row, texts.strings[call[0].constant ? 0 : row], used, &words.strings);
     if (used - begin > kMaxListElements) call.MarkSlow(row);

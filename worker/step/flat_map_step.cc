@@ -34,9 +34,11 @@ class FlatMapStep final : public NarrowStep {
 
  private:
   RecordBatch Explode(const RecordBatch& in, const Column& lists) const {
+    const size_t count = lists.children[0]->size();
     std::vector<uint32_t> parents;
-    parents.reserve(lists.children[0]->size());
-    for (size_t row = 0; row < in.num_rows(); ++row) {
+    const bool alone = names_.size() == 1;  // no other field is wanted of the parents
+    parents.reserve(alone ? 0 : count);
+    for (size_t row = 0; row < in.num_rows() && !alone; ++row) {
       parents.insert(parents.end(), lists.list_end(row) - lists.list_begin(row),
                      static_cast<uint32_t>(row));
     }
@@ -46,7 +48,7 @@ class FlatMapStep final : public NarrowStep {
                             ? lists.children[0]
                             : Gather(in.column(in.schema().Find(names_[i])), parents));
     }
-    return RecordBatch(schema_, std::move(columns), parents.size());
+    return RecordBatch(schema_, std::move(columns), count);
   }
 
   std::string origin_;
