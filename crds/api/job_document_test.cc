@@ -125,14 +125,21 @@ TEST(JobDocumentTest, RefusesHugeAndHostileTextQuickly) {
 }
 
 TEST(SupportTest, RefusesWhatThisBuildCannotRun) {
-  const std::string text = ReadFile((kJobs / "meter-replay.yaml").string(), 1 << 20).value();
+  const std::string text = R"(apiVersion: streaming.millrace.io/v1alpha1
+kind: StreamingJob
+metadata: {name: refused}
+spec:
+  sources: [{name: lines, stdin: {}, format: {text: {}}}]
+  sinks: [{name: out, from: lines, redis: {address: "redis:6379", keyExpr: value}}]
+  upgrade: {rollback: {enabled: true}}
+)";
   const JobDocument document = ParseJob(text);
   Diagnostics refused;
   RefuseUnsupported(document.job, &refused);
   ASSERT_EQ(refused.size(), 2u);
   EXPECT_EQ(Render(refused[0], "job.yaml", document.positions),
-            "job.yaml:8:9: spec.sources[0].kafka: the source kafka is not supported yet; use file, "
-            "socket, http, stdin or generator");
+            "job.yaml:6:43: spec.sinks[0].redis: the sink redis is not supported yet; use console, "
+            "file, http or kafka, or run with --sink console");
   EXPECT_EQ(refused[1].path, "spec.upgrade.rollback");
 }
 

@@ -67,7 +67,7 @@ constexpr std::array kManaged{
     Managed{"group.id", "use groupId"},
     Managed{"enable.auto.commit", "offsets are kept with the job's state"},
     Managed{"auto.offset.reset", "use startFrom and onMissingOffsets"},
-    Managed{"isolation.level", "only committed records are read"},
+    Managed{"isolation.level", "use isolation"},
     Managed{"compression.codec", "use compression"},
     Managed{"compression.type", "use compression"},
     Managed{"security.protocol", "use tls and sasl"},

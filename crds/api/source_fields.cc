@@ -82,6 +82,10 @@ void Describe(Fields& fields, KafkaSource& value) {
   Enum(fields,
        Optional("tombstones", "What a record without value is; Keep needs every field nullable."),
        value.tombstones, {"Error", "Skip", "Keep"});
+  Enum(fields,
+       Optional("isolation",
+                "Whether records of open and aborted transactions are left out or read as well."),
+       value.isolation, {"ReadCommitted", "ReadUncommitted"});
   DescribeTls(fields, value.tls);
   DescribeSasl(fields, value.sasl);
   DescribeProperties(fields, value.properties);

@@ -122,6 +122,7 @@ struct KafkaSource {
   std::optional<std::string> group_id;
   enum class MissingOffsets { kFail, kEarliest, kLatest } on_missing_offsets = MissingOffsets::kFail;
   enum class Tombstones { kError, kSkip, kKeep } tombstones = Tombstones::kError;
+  enum class Isolation { kReadCommitted, kReadUncommitted } isolation = Isolation::kReadCommitted;
   std::optional<Tls> tls;
   std::optional<Sasl> sasl;
   std::map<std::string, std::string> properties;

@@ -34,13 +34,11 @@ void RefuseTables(const StreamingJob& job, Refusals* refusals) {
   for (size_t i = 0; i < job.spec.tables.size(); ++i) {
     const Table& table = job.spec.tables[i];
     const std::string path = At("tables", i);
-    const std::string use = "use file, http or stream";
+    const std::string use = "use file, http, kafka or stream";
     refusals->Add(std::holds_alternative<SqlTable>(table.kind), path + ".sql",
                   "tables from sql are", use);
     refusals->Add(std::holds_alternative<RedisTable>(table.kind), path + ".redis",
                   "tables from redis are", use);
-    refusals->Add(std::holds_alternative<KafkaTable>(table.kind), path + ".kafka",
-                  "tables from kafka are", use);
     refusals->Add(table.distribution == Table::Distribution::kPartitioned, path + ".distribution",
                   "Partitioned is", "use Broadcast");
     refusals->AddFormat(table.format, path);
@@ -68,8 +66,6 @@ void RefuseUnsupported(const StreamingJob& job, Diagnostics* out) {
   Refusals refusals(out);
   for (size_t i = 0; i < job.spec.sources.size(); ++i) {
     const Source& source = job.spec.sources[i];
-    refusals.Add(std::holds_alternative<KafkaSource>(source.kind), At("sources", i) + ".kafka",
-                 "the source kafka is", "use file, socket, http, stdin or generator");
     refusals.AddFormat(source.format, At("sources", i));
   }
   RefuseTables(job, &refusals);

@@ -197,7 +197,7 @@ def run_too_large(client, cluster, millrace):
     client.create_topic("too-large", 3, {"max.message.bytes": "2000"})
     with open(place.job, encoding="utf-8") as text:
         job = text.read()
-    long_row = "'\"row \" + string(seq) + (seq == 700 ? join(split(\"" + "x," * 3000 + "\", \",\"), \"yy\") : \"\")'"
+    long_row = "'\"row \" + string(seq) + (seq == 700 ? \"" + "x," * 3000 + "\".split(\",\").join(\"yy\") : \"\")'"
     with open(place.job, "w", encoding="utf-8") as out:
         out.write(job.replace("'\"row \" + string(seq)'", long_row).replace("from: numbers\n", "from: numbers\n      onError: Skip\n"))
     place.finish(place.start())

@@ -28,7 +28,7 @@ std::unique_ptr<Coordinator> MakeCoordinator(const api::StreamingJob& job, const
   return MakeMemoryCoordinator(named ? *job.spec.state->id : RandomHex(8));
 }
 
-Status MakeSources(const RunOptions& options, const std::string& state_directory, JobParts* parts) {
+Status MakeSources(const RunOptions& options, const std::string& state_directory, const std::stop_token& stop, JobParts* parts) {
   for (size_t i = 0; i < parts->job->spec.sources.size(); ++i) {
     parts->sources.emplace_back();
     InputStage* input = parts->plan.inputs[i];
@@ -38,6 +38,9 @@ Status MakeSources(const RunOptions& options, const std::string& state_directory
     source_options.state_directory = state_directory.empty() ? "" : state_directory + "/push";
     source_options.secrets_directory = options.secrets_directory;
     source_options.wanted = parts->plan.wanted[i];
+    source_options.group_id = "millrace." + parts->job->metadata.ns + "." + parts->job->metadata.name;
+    source_options.batch_interval = parts->job->spec.batch_interval;
+    source_options.stop = stop;
     source_options.clock = parts->clock;
     Result<std::unique_ptr<Source>> source = MakeSource(parts->job->spec.sources[i], source_options);
     if (!source.ok()) return source.status().WithContext("source \"" + parts->job->spec.sources[i].name + "\"");
@@ -86,9 +89,9 @@ Result<JobParts> BuildParts(JobFile file, const RunOptions& options, Clock* cloc
   ASSIGN_OR_RETURN(const std::string directory, StateDirectory(*parts.job, options.state));
   parts.coordinator = MakeCoordinator(*parts.job, directory);
   ASSIGN_OR_RETURN(parts.record, parts.coordinator->Open());
-  RETURN_IF_ERROR(MakeSources(options, directory, &parts));
+  RETURN_IF_ERROR(MakeSources(options, directory, stop, &parts));
   RETURN_IF_ERROR(MakeSinks(options, !directory.empty(), screen, stop, &parts));
-  parts.tables = std::make_unique<TableKeeper>(*parts.job, parts.plan, options.secrets_directory, clock);
+  parts.tables = std::make_unique<TableKeeper>(*parts.job, parts.plan, TableLoaderOptions{options.secrets_directory, clock, stop});
   const int cores = std::max(1u, std::thread::hardware_concurrency());
   parts.pool = std::make_unique<ThreadPool>(options.threads > 0 ? options.threads : cores);
   return parts;

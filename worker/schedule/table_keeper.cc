@@ -10,11 +10,17 @@ namespace millrace::worker {
 namespace {
 
 constexpr Duration kRefreshPoll = std::chrono::milliseconds(200);
+constexpr Duration kFollowInterval = std::chrono::seconds(1);  // topics are followed
 
 std::vector<int> KeyColumns(const Schema& schema, const std::vector<std::string>& key) {
   std::vector<int> columns;
   for (const std::string& name : key) columns.push_back(schema.Find(name));
   return columns;
+}
+
+std::optional<Duration> RefreshInterval(const api::Table& table) {
+  if (std::holds_alternative<api::KafkaTable>(table.kind)) return kFollowInterval;
+  return table.refresh_interval;
 }
 
 std::string StateStage(const std::string& table) { return "table." + table; }
@@ -37,8 +43,8 @@ std::unique_ptr<StreamTable> MakeStreamTable(const api::Table& table, const Plan
 
 }  // namespace
 
-TableKeeper::TableKeeper(const api::StreamingJob& job, const JobPlan& plan, std::string secrets_directory, Clock* clock)
-    : job_(job), clock_(clock), secrets_directory_(std::move(secrets_directory)), lists_(TablesReadAsLists(job)) {
+TableKeeper::TableKeeper(const api::StreamingJob& job, const JobPlan& plan, TableLoaderOptions loading)
+    : job_(job), loading_(std::move(loading)), lists_(TablesReadAsLists(job)) {
   for (const PlanEnd& end : plan.ends) {
     if (end.kind == PlanEnd::Kind::kTable) streams_[end.index] = MakeStreamTable(job.spec.tables[end.index], end);
   }
@@ -53,14 +59,14 @@ Status TableKeeper::Start() {
     if (std::holds_alternative<api::StreamTable>(table.kind)) continue;
     Loaded loaded;
     loaded.index = static_cast<int>(i);
-    ASSIGN_OR_RETURN(loaded.loader, MakeTableLoader(table, secrets_directory_));
+    ASSIGN_OR_RETURN(loaded.loader, MakeTableLoader(table, loading_));
     Result<TableVersionRef> version = loaded.loader->Load();
     if (!version.ok()) return version.status().WithContext("table \"" + table.name + "\"");
     RETURN_IF_ERROR(CheckList(table.name, **version));
     loaded.version = *std::move(version);
-    if (table.refresh_interval) {
+    if (const std::optional<Duration> interval = RefreshInterval(table)) {
       refreshes = true;
-      loaded.next_refresh = clock_->Monotonic() + *table.refresh_interval;
+      loaded.next_refresh = loading_.clock->Monotonic() + *interval;
     }
     loaded_.push_back(std::move(loaded));
   }
@@ -76,17 +82,18 @@ Status TableKeeper::CheckList(const std::string& name, const TableVersion& versi
 }
 
 void TableKeeper::RefreshLoop(std::stop_token stop) {
-  while (clock_->SleepFor(kRefreshPoll, stop)) RefreshDue();
+  while (loading_.clock->SleepFor(kRefreshPoll, stop)) RefreshDue();
 }
 
 void TableKeeper::RefreshDue() {
   for (Loaded& loaded : loaded_) {
     const api::Table& table = job_.spec.tables[loaded.index];
-    if (!table.refresh_interval || clock_->Monotonic() < loaded.next_refresh) continue;
+    const std::optional<Duration> interval = RefreshInterval(table);
+    if (!interval || loading_.clock->Monotonic() < loaded.next_refresh) continue;
     Result<TableVersionRef> version = loaded.loader->Load();
     Status status = version.status();
     if (status.ok()) status = CheckList(table.name, **version);
-    loaded.next_refresh = clock_->Monotonic() + *table.refresh_interval;
+    loaded.next_refresh = loading_.clock->Monotonic() + *interval;
     if (!status.ok()) Log(LogLevel::kWarn, "table refresh failed", {{"table", table.name}, {"error", status.message()}});
     std::lock_guard lock(mutex_);
     loaded.refresh = status;

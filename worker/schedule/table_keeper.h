@@ -18,14 +18,14 @@
 
 namespace millrace::worker {
 
-// All look-up tables of a job: loads and refreshes file and http tables in the background, takes what streams write into stream
+// All look-up tables of a job: loads and refreshes file, http and kafka tables in the background, takes what streams write into stream
 // tables, and puts one version of each in front of every batch. Versions that plans name are kept in the coordination log, so a
 // replay sees what the first run saw. Loop thread only, but for its own refresh thread.
 class TableKeeper {
  public:
   static constexpr int64_t kMaxListRows = 1000;  // of tables that expressions read as lists
 
-  TableKeeper(const api::StreamingJob& job, const JobPlan& plan, std::string secrets_directory, Clock* clock);
+  TableKeeper(const api::StreamingJob& job, const JobPlan& plan, TableLoaderOptions loading);
   ~TableKeeper();
 
   // Loads every file and http table once. Errors name table, place and remedy.
@@ -58,8 +58,7 @@ class TableKeeper {
   Result<TableVersionRef> Find(const std::string& name, const std::string& version, const Coordinator& coordinator);
 
   const api::StreamingJob& job_;
-  Clock* clock_;
-  std::string secrets_directory_;
+  TableLoaderOptions loading_;
   std::set<std::string> lists_;
   std::map<int, std::unique_ptr<StreamTable>> streams_;  // by spec.tables index
   std::mutex mutex_;

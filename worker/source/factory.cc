@@ -5,6 +5,7 @@
 #include "worker/source/file/file_source.h"
 #include "worker/source/generator/generator_source.h"
 #include "worker/source/http/http_source.h"
+#include "worker/source/kafka/kafka_source.h"
 #include "worker/source/socket/socket_source.h"
 #include "worker/source/stdin/stdin_source.h"
 
@@ -76,6 +77,7 @@ Result<Schema> SourceSchema(const api::Source& source, api::Diagnostics* diagnos
     schema->Set({std::string(kPathField), Type(Kind::kString)});
     schema->Set({std::string(kLineField), Type(Kind::kInt)});
   }
+  if (std::holds_alternative<api::KafkaSource>(source.kind)) KafkaHiddenFields::AddTo(&*schema);
   return schema;
 }
 
@@ -101,9 +103,8 @@ Result<std::unique_ptr<Source>> MakeSource(const api::Source& spec, const Source
                                  return std::unique_ptr<Source>(std::make_unique<StdinSource>(
                                      spec.name, STDIN_FILENO, framing, HasHeader(spec), options));
                                },
-                               [&](const api::KafkaSource&) -> Made {
-                                 return InvalidError("source " + spec.name +
-                                                     ": kafka is not supported by this build");
+                               [&](const api::KafkaSource& kafka) -> Made {
+                                 return KafkaSource::Create(spec.name, kafka, options);
                                }},
                     spec.kind);
 }

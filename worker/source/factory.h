@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "crds/api/diagnostic.h"
@@ -14,6 +15,9 @@ struct SourceOptions {
   std::string job_id;
   std::string state_directory;  // for push logs; empty: received records are kept in memory only
   std::string secrets_directory;
+  std::string group_id;         // consumer group that shows progress, when the source names none
+  Duration batch_interval = std::chrono::seconds(1);
+  std::stop_token stop;         // ends waits at start and in reads
   SchemaRef wanted;             // fields the plan reads (generator fills exactly these); hidden ones included
   Clock* clock = nullptr;       // outlives the source
 };
@@ -26,7 +30,7 @@ inline constexpr int kFileLanes = 8;
 // Number of partitions (units) that a source of this spec has; what num_partitions() of the built source returns.
 inline int PartitionsOf(const api::Source& source) {
   if (const auto* generator = std::get_if<api::GeneratorSource>(&source.kind)) return generator->partitions;
-  return std::holds_alternative<api::FileSource>(source.kind) ? kFileLanes : 1;
+  return std::holds_alternative<api::FileSource>(source.kind) ? kFileLanes : 1;  // Kafka: more as they are found
 }
 
 // Builds a source from its spec. Requires: the spec passed its checks. kInvalid for kinds this build cannot run.

@@ -6,6 +6,7 @@
 #include "worker/client/http_client.h"
 #include "worker/client/secret.h"
 #include "worker/table/content_reader.h"
+#include "worker/table/kafka_table.h"
 #include "worker/table/table.h"
 
 namespace millrace::worker {
@@ -69,7 +70,7 @@ class HttpTableLoader final : public TableLoader {
 
 using LoaderResult = Result<std::unique_ptr<TableLoader>>;
 
-LoaderResult Make(const api::FileTable& file, ContentReader reader, const std::string&) {
+LoaderResult Make(const api::FileTable& file, ContentReader reader, const TableLoaderOptions&) {
   if (!file.ref.path)
     return InvalidError("configMapKeyRef needs a cluster; use path for local runs");
   return std::unique_ptr<TableLoader>(
@@ -77,7 +78,8 @@ LoaderResult Make(const api::FileTable& file, ContentReader reader, const std::s
 }
 
 LoaderResult Make(const api::HttpTable& http, ContentReader reader,
-                  const std::string& secrets_directory) {
+                  const TableLoaderOptions& table_options) {
+  const std::string& secrets_directory = table_options.secrets_directory;
   HttpRequest request;
   if (http.auth) {
     ASSIGN_OR_RETURN(
@@ -99,18 +101,22 @@ LoaderResult Make(const api::HttpTable& http, ContentReader reader,
 
 // Kinds that ContentReader::Create has refused.
 template <typename Kind>
-LoaderResult Make(const Kind&, ContentReader, const std::string&) {
+LoaderResult Make(const Kind&, ContentReader, const TableLoaderOptions&) {
   return InvalidError("tables of this kind are not loaded");
 }
 
 }  // namespace
 
 Result<std::unique_ptr<TableLoader>> MakeTableLoader(const api::Table& table,
-                                                     const std::string& secrets_directory) {
+                                                     const TableLoaderOptions& options) {
+  if (const auto* kafka = std::get_if<api::KafkaTable>(&table.kind)) {
+    LoaderResult loader = MakeKafkaTableLoader(table, *kafka, options);
+    return loader.ok() ? std::move(loader) : loader.status().WithContext("table " + table.name);
+  }
   Result<ContentReader> reader = ContentReader::Create(table);
   if (!reader.ok()) return reader.status();
   LoaderResult loader = std::visit(
-      [&](const auto& kind) { return Make(kind, std::move(reader).value(), secrets_directory); },
+      [&](const auto& kind) { return Make(kind, std::move(reader).value(), options); },
       table.kind);
   if (!loader.ok()) return loader.status().WithContext("table " + table.name);
   return loader;

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -32,15 +33,21 @@ class TableVersion {
 };
 using TableVersionRef = std::shared_ptr<const TableVersion>;
 
-// Where a file or http table comes from. Load blocks; called from a background thread on `refreshInterval`, once before start.
-// The version text is a digest of the content: equal content gives an equal version.
+// Where a file, http or kafka table comes from. Load blocks; called from a background thread on `refreshInterval` (kafka: every
+// second), once before start. Equal versions have equal content.
 class TableLoader {
  public:
   virtual ~TableLoader() = default;
   virtual Result<TableVersionRef> Load() = 0;
 };
 
+struct TableLoaderOptions {
+  std::string secrets_directory;
+  Clock* clock = nullptr;  // outlives the loader; kafka only
+  std::stop_token stop;    // ends waits for brokers
+};
+
 Result<Schema> TableSchema(const api::Table& table, api::Diagnostics* diagnostics, const std::string& path);
-Result<std::unique_ptr<TableLoader>> MakeTableLoader(const api::Table& table, const std::string& secrets_directory);
+Result<std::unique_ptr<TableLoader>> MakeTableLoader(const api::Table& table, const TableLoaderOptions& options);
 
 }  // namespace millrace::worker
