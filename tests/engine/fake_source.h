@@ -24,7 +24,10 @@ class FakeSource final : public Source {
       : ticks_(std::move(ticks)), clock_(clock) {}
 
   int num_partitions() const override { return 1; }
-  Status Start(const SourcePosition&) override { return OkStatus(); }
+  Status Start(const SourcePosition&) override {
+    if (start_time > Duration::zero()) clock_->Advance(start_time);
+    return OkStatus();
+  }
   Result<SourceOffer> Offer(const OfferRequest& request) override {
     SourceOffer offer;
     offer.cursor = request.position->cursor;
@@ -51,6 +54,7 @@ class FakeSource final : public Source {
   }
 
   bool ends = true;  // false: silent, but not over, behind its ticks
+  Duration start_time{0};  // time that passes until it has started
   int reads = 0;
   std::function<void()> on_read;
 

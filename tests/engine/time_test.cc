@@ -156,6 +156,17 @@ TEST(ProcessingTimeTest, FiresADueWindowWithoutInput) {
   EXPECT_EQ(engine.committed.size(), 2u);  // idle ticks make no batch
 }
 
+TEST(IdleTest, CountsFromWhenTheSourcesHaveStarted) {
+  Engine engine("  sources:\n" + Source("src") +
+                    "  sinks:\n    - {name: out, from: src, console: {}}\n",
+                {.ticks = {{"src", {{{Record("a", 1)}}}}},
+                 .schedule = {.until_idle = std::chrono::seconds(10)}});
+  engine.source("src").start_time = std::chrono::seconds(20);
+  engine.source("src").ends = false;
+  ASSERT_THAT(engine.Run(), IsOk());
+  EXPECT_EQ(engine.Sorted("out").size(), 1u);
+}
+
 TEST(StateTest, TimesOutKeysOfStoppedStreams) {
   Engine engine(
       "  sources:\n" + Source("src") +

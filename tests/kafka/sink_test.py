@@ -25,7 +25,7 @@ ROWS = 4000
 RUN_SECONDS = 90
 EXIT_FENCED = 3
 EXIT_NOT_FOUND = 4
-FAILPOINTS = {"kafka.before_produce": 3, "kafka.mid_transaction": 3, "kafka.before_commit": 3, "kafka.after_commit": 3,
+FAILPOINTS = {"kafka.before_produce": 3, "kafka.mid_transaction": 1, "kafka.before_commit": 3, "kafka.after_commit": 3,
               "run.delivered": 3, "commit.before": 3, "commit.after": 3}
 
 JOB = """

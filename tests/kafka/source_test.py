@@ -58,16 +58,20 @@ class Job:
         return subprocess.Popen([MILLRACE, "run", self.path, "--quiet", "--state", os.path.join(self.root, "state")],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
+    def committed(self, name="out"):
+        """The last batch of which readers may see the output."""
+        try:
+            with open(os.path.join(self.root, name, "_committed"), encoding="utf-8") as text:
+                return json.load(text)["batch"]
+        except FileNotFoundError:
+            return 0
+
     def rows(self, name="out"):
         """Rows of committed files, in order of batch and unit."""
         folder = os.path.join(self.root, name)
-        try:
-            with open(os.path.join(folder, "_committed"), encoding="utf-8") as text:
-                committed = json.load(text)["batch"]
-        except FileNotFoundError:
-            return []
+        committed = self.committed(name)
         files = []
-        for file in os.listdir(folder):
+        for file in os.listdir(folder) if committed else []:
             parts = file.split("-")
             if file.endswith(".json") and int(parts[3]) <= committed:
                 files.append((int(parts[3]), int(parts[2]), file))
@@ -169,11 +173,10 @@ class SourceTest(unittest.TestCase):
         """Until the job committed `rows` rows; `nudge` is called once its first batch committed."""
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
-            started = os.path.exists(os.path.join(self.root, "out", "_committed"))
-            if started and nudge:
+            if nudge and job.committed() > 0:
                 nudge()
                 return
-            if started and not nudge and len(job.rows()) >= rows:
+            if not nudge and len(job.rows()) >= rows:
                 return
             time.sleep(0.05)
         self.fail(f"the job wrote {job.rows()}")
@@ -292,7 +295,7 @@ class SourceTest(unittest.TestCase):
         self.kafka.create_topic(rules, partitions=2, config={"cleanup.policy": "compact"})
         self.kafka.produce(rules, [("k1", '{"id":"a","limit":1}', 0), ("k2", '{"id":"b","limit":1}', 1), ("k1", '{"id":"a","limit":2}', 0)])
         brokers = json.dumps(self.cluster.bootstrap.split(","))
-        job = self.job(fmt="json: {schema: {id: string}}", steps="[{lookup: {table: rules, match: {id: id}}}, {map: {id: id, limit: rules.limit}}]", extra=(
+        job = self.job(fmt="json: {schema: {id: string}}", steps="[{lookup: {table: rules, match: {id: id}}}, {map: {id: id, limit: 'rules == null ? 0 : rules.limit'}}]", extra=(
             f'  tables: [{{name: rules, key: [id], kafka: {{brokers: {brokers}, topic: {rules}}}, format: {{json: {{schema: {{id: string, limit: int}}}}}}}}]\n'))
         running = job.start()
         try:
@@ -304,7 +307,7 @@ class SourceTest(unittest.TestCase):
             self.wait_for(job, 5)
         finally:
             self.end(running)
-        self.assertEqual([(row["id"], row["limit"]) for row in job.rows()], [("a", 2), ("b", 1), ("a", 3), ("b", None), ("c", 9)])
+        self.assertEqual([(row["id"], row["limit"]) for row in job.rows()], [("a", 2), ("b", 1), ("a", 3), ("b", 0), ("c", 9)])
 
     def test_shows_progress_in_the_consumer_group(self):
         self.kafka.create_topic(self.topic, partitions=2)

@@ -55,8 +55,7 @@ Status Scheduler::Open() {
   pending_ = std::move(record.pending);
   timer_.emplace(parts_->job->spec.batch_interval, parts_->job->spec.missed_batches, record.commit.batch_time);
   timer_->SkipTo(parts_->clock->Now());  // down-time is one missed tick: all windows that ended meanwhile fire in it
-  last_input_ = now;
-  due_ = now;
+  last_input_ = due_ = parts_->clock->Monotonic();  // starting a source may take a while
   return OkStatus();
 }
 
