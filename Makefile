@@ -52,7 +52,7 @@ bench: deps
 
 bench-peers:
 	@scripts/install-deps.sh --kafka --peers
-	@/usr/bin/python3 bench/kafka/peers.py
+	@/usr/bin/python3 bench/kafka/engines.py
 
 fuzz:
 	@scripts/install-deps.sh --dev

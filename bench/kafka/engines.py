@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Other engines on the topics of preload.py: one core for the broker, one for the engine, results in a topic and checked.
+"""Millrace and other engines on the topics of preload.py: one core for the broker, one for the engine, results in a topic and checked.
 
-    bench/kafka/peers.py                              all jobs
-    bench/kafka/peers.py flink/lines --scale 0.01     one, on a hundredth of the input
+    bench/kafka/engines.py                              all jobs
+    bench/kafka/engines.py millrace/lines --scale 0.01  one, on a hundredth of the input
 """
 
 import argparse
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 
@@ -34,7 +35,8 @@ ENGINES = {
     "flink": ["-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"],
     "spark": ["-Xmx512m", "-XX:+UseSerialGC"],
 }
-JOBS = ["flink/lines", "flink/text", "flink/events", "spark/lines", "spark/text"]
+MILLRACE = HERE.parents[1] / "build" / "release" / "millrace"
+JOBS = ["millrace/lines", "millrace/text", "millrace/events", "flink/lines", "flink/text", "flink/events", "spark/lines", "spark/text"]
 
 
 @dataclass
@@ -43,6 +45,31 @@ class Result:
     cpu_seconds: float
     start_cpu_seconds: float
     peak_mib: float
+
+
+class Peak:
+    """The largest resident memory of a process, looked at while it runs: what the kernel says at the end has that of its parent in it."""
+
+    def __init__(self, pid):
+        self._path = pathlib.Path(f"/proc/{pid}/status")
+        self._mib = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def _look(self):
+        while not self._ended.wait(0.02):
+            try:
+                lines = self._path.read_text(encoding="ascii").splitlines()
+            except OSError:
+                return
+            marks = [line.split()[1] for line in lines if line.startswith("VmHWM")]
+            self._mib = int(marks[0]) / 1024 if marks else self._mib
+
+    def mib(self):
+        self._ended.set()
+        self._thread.join()
+        return self._mib
 
 
 def build(engine):
@@ -63,21 +90,31 @@ def build(engine):
     return f"{built}/*"
 
 
+def command_of(cluster, engine, topic, output, state):
+    """How to run a job; `state` is an empty folder for its checkpoints."""
+    if engine != "millrace":
+        return ["java", *ENGINES[engine], *OPENED, "-cp", build(engine), "peers.Jobs", cluster.bootstrap, topic, output, state]
+    brokers = json.dumps([cluster.bootstrap])
+    return [MILLRACE, "run", HERE / "jobs" / f"{topic}.yaml", "--quiet", "--threads", "1", "--state", state,
+            "--set", f"spec.sources.records.kafka.brokers={brokers}", "--set", f"spec.sinks.out.kafka.brokers={brokers}",
+            "--set", f"spec.sinks.out.kafka.topic={output}"]
+
+
 def run(cluster, engine, topic, output):
     """One run on `ENGINE_CORE`, from start to end of the process."""
-    command = ["taskset", "-c", ENGINE_CORE, "java", *ENGINES[engine], *OPENED, "-cp", build(engine), "peers.Jobs",
-               cluster.bootstrap, topic, output]
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as checkpoints, \
-            subprocess.Popen([*command, checkpoints], stdout=subprocess.PIPE, text=True) as process:
+    with tempfile.TemporaryDirectory() as state, \
+            subprocess.Popen(["taskset", "-c", ENGINE_CORE, *command_of(cluster, engine, topic, output, state)],
+                             stdout=subprocess.PIPE, text=True) as process:
+        peak = Peak(process.pid)
         said = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise RuntimeError(f"{engine}/{topic} failed\n{said}")
     seconds = time.monotonic() - started
-    start_cpu = float(next(line for line in said.splitlines() if line.startswith("started")).split()[1])
-    return Result(seconds, usage.ru_utime + usage.ru_stime, start_cpu, usage.ru_maxrss / 1024)
+    start_cpu = float(next((line.split()[1] for line in said.splitlines() if line.startswith("started")), 0))
+    return Result(seconds, usage.ru_utime + usage.ru_stime, start_cpu, peak.mib())
 
 
 def check(kafka, topic, output, count):
@@ -99,7 +136,8 @@ def measure(cluster, job, scale):
     if kafka.partitions(output):
         kafka.delete_topic(output)
     kafka.create_topic(output)
-    build(engine)
+    if engine in ENGINES:
+        build(engine)
     result = run(cluster, engine, topic, output)
     count = round(INPUTS[topic].records * scale)
     check(kafka, topic, output, count)
@@ -110,7 +148,7 @@ def measure(cluster, job, scale):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Other engines on the topics of preload.py.")
+    parser = argparse.ArgumentParser(description="Millrace and other engines on the topics of preload.py.")
     parser.add_argument("jobs", nargs="*", help=f"of {', '.join(JOBS)} (default: all)")
     parser.add_argument("--scale", type=float, default=1.0, help="fraction of the records (default 1)")
     parser.add_argument("--data", default=DATA, help="where the broker keeps its data (default %(default)s)")
