@@ -18,6 +18,8 @@ from confluent_kafka import admin
 
 SECONDS = 30.0
 POLL_SECONDS = 0.1
+SETTLING = {confluent_kafka.KafkaError.NOT_LEADER_FOR_PARTITION, confluent_kafka.KafkaError.LEADER_NOT_AVAILABLE,
+            confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART}
 TAKEN_AT_ONCE = 10_000
 EOF = confluent_kafka.KafkaError._PARTITION_EOF  # pylint: disable=protected-access
 
@@ -70,7 +72,7 @@ class Client:
     def offsets(self, topic):
         """{partition: (first, end)}; markers of transactions count."""
         with self._consumer("read_uncommitted") as consumer:
-            return {partition: consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, partition), SECONDS)
+            return {partition: _watermarks(consumer, confluent_kafka.TopicPartition(topic, partition))
                     for partition in self.partitions(topic)}
 
     def committed(self, group, topic):
@@ -155,7 +157,7 @@ class Client:
         with self._consumer(isolation) as consumer:
             at = [confluent_kafka.TopicPartition(topic, partition) for partition in self.partitions(topic)]
             for partition in at:
-                partition.offset = max(start, consumer.get_watermark_offsets(partition, SECONDS)[0])
+                partition.offset = max(start, _watermarks(consumer, partition)[0])
             consumer.assign(at)
             yield consumer
 
@@ -194,6 +196,18 @@ class Transaction:
     def begin(self):
         self._producer.begin_transaction()
         self.open = True
+
+
+def _watermarks(consumer, partition):
+    """(first, end) of a partition; brokers may need a moment to know that they lead a new one."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, SECONDS)
+        except confluent_kafka.KafkaException as failure:
+            if not failure.args[0].retriable() and failure.args[0].code() not in SETTLING or time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
 
 
 def _dotted(config):

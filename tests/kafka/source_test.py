@@ -322,6 +322,18 @@ class SourceTest(unittest.TestCase):
         running.stdout.close()
         running.stderr.close()
 
+    def test_the_example_counts_words(self):
+        self.kafka.create_topic("lines", partitions=2)
+        self.kafka.produce("lines", [(None, "To be, or not"), (None, "to be")])
+        brokers = json.dumps(self.cluster.bootstrap.split(","))
+        example = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples", "kafka-to-kafka.yaml")
+        done = subprocess.run([MILLRACE, "run", example, "--quiet", "--until-idle", "2s", "--state", os.path.join(self.root, "state"), "--set",
+                               f"spec.sources.lines.kafka.brokers={brokers}", "--set", f"spec.sinks.out.kafka.brokers={brokers}"],
+                              capture_output=True, text=True, timeout=SECONDS, check=False)
+        self.assert_ran(done)
+        counts = {record.key: json.loads(record.value)["count"] for record in self.kafka.consume("counts")}
+        self.assertEqual(counts, {b"to": 2, b"be": 2, b"or": 1, b"not": 1})
+
     def test_goes_on_after_the_broker_was_away(self):
         self.kafka.create_topic(self.topic)
         self.kafka.produce(self.topic, [(None, "before")])

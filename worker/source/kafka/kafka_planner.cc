@@ -49,6 +49,12 @@ const KafkaPartitionView* FindView(const KafkaView& view, const KafkaUnit& unit)
   return found ? &*it : nullptr;
 }
 
+std::optional<int64_t> EndOf(const KafkaUnit& unit, const KafkaBounds& bounds) {
+  const auto end = bounds.ends.find(KafkaPartitionName(unit.topic, unit.partition));
+  if (end == bounds.ends.end()) return std::nullopt;
+  return std::max(unit.start, end->second);
+}
+
 // The share of `backlog` in a limit on all of `total`, at least one record.
 int64_t ShareOf(const Backlog& backlog, int64_t total, const OfferRequest& request) {
   int64_t records = backlog.records();
@@ -62,20 +68,23 @@ int64_t ShareOf(const Backlog& backlog, int64_t total, const OfferRequest& reque
 
 }  // namespace
 
-bool AddPartitions(const KafkaView& view, const KafkaBounds& bounds, const KafkaOfferOptions& options, KafkaCursor* cursor) {
-  const bool first_start = cursor->units.empty();
-  if (options.bounded && !first_start) return false;
-  const size_t before = cursor->units.size();
+bool ExtendCursor(const KafkaView& view, const KafkaBounds& bounds, const KafkaOfferOptions& options, KafkaCursor* cursor) {
+  const KafkaCursor before = *cursor;
+  for (KafkaUnit& unit : cursor->units) {
+    if (!options.bounded) unit.end.reset();
+    if (options.bounded && !unit.end) unit.end = EndOf(unit, bounds);
+  }
   for (const KafkaPartitionView& partition : view.partitions) {
     if (cursor->Find(partition.topic, partition.partition) >= 0) continue;
-    const std::string name = KafkaPartitionName(partition.topic, partition.partition);
     KafkaUnit unit{partition.topic, partition.partition, partition.first, std::nullopt};
-    if (const auto start = bounds.starts.find(name); first_start && start != bounds.starts.end()) unit.start = start->second;
-    if (const auto end = bounds.ends.find(name); end != bounds.ends.end()) unit.end = std::max(unit.start, end->second);
+    const auto start = bounds.starts.find(KafkaPartitionName(unit.topic, unit.partition));
+    if (start != bounds.starts.end()) unit.start = start->second;
+    if (options.bounded) unit.end = EndOf(unit, bounds);
+    if (options.bounded && !unit.end) continue;
     cursor->topic_ids[partition.topic] = view.topic_ids.at(partition.topic);
     cursor->units.push_back(std::move(unit));
   }
-  return cursor->units.size() > before;
+  return *cursor != before;
 }
 
 Result<SourceOffer> OfferKafka(const KafkaCursor& cursor, const KafkaView& view, const KafkaOfferOptions& options,

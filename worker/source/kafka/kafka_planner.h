@@ -24,21 +24,23 @@ struct KafkaView {
   std::vector<KafkaPartitionView> partitions;  // ascending by topic and partition
 };
 
-// Where partitions that a first start finds begin and end; by "topic/partition".
+using KafkaOffsets = std::map<std::string, int64_t>;  // by "topic/partition"
+
+// Where partitions begin and end: starts as a first start finds them, ends as the first start with endAt does.
 struct KafkaBounds {
-  std::map<std::string, int64_t> starts;
-  std::map<std::string, int64_t> ends;
+  KafkaOffsets starts;
+  KafkaOffsets ends;
 };
 
 struct KafkaOfferOptions {
   std::string source;  // for messages
   api::KafkaSource::MissingOffsets on_missing_offsets = api::KafkaSource::MissingOffsets::kFail;
-  bool bounded = false;  // endAt: partitions found later are not read
+  bool bounded = false;  // endAt: partitions without an end in the bounds are not read
 };
 
-// Adds the partitions of `view` that `cursor` lacks: those of a first start with their bounds, later ones from their first
-// record. True when it added any. Pure.
-bool AddPartitions(const KafkaView& view, const KafkaBounds& bounds, const KafkaOfferOptions& options, KafkaCursor* cursor);
+// Adds the partitions of `view` that `cursor` lacks, from their bound or else their first record, and gives all of them ends or
+// takes those away, as the job has endAt or not. True when anything changed. Pure.
+bool ExtendCursor(const KafkaView& view, const KafkaBounds& bounds, const KafkaOfferOptions& options, KafkaCursor* cursor);
 
 // What could be read after `request.position` of the partitions of `cursor`; `view` says how far each reaches. A limit on all
 // partitions is shared out by lag. Pure. kGone "OffsetOutOfRange: ..." with the wanted and the available offsets where the broker

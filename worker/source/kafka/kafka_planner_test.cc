@@ -18,7 +18,7 @@ KafkaView View(std::vector<KafkaPartitionView> partitions) {
 
 KafkaCursor CursorOver(const KafkaView& view, const KafkaBounds& bounds = {}, bool bounded = false) {
   KafkaCursor cursor;
-  AddPartitions(view, bounds, {"lines", MissingOffsets::kFail, bounded}, &cursor);
+  ExtendCursor(view, bounds, {"lines", MissingOffsets::kFail, bounded}, &cursor);
   return cursor;
 }
 
@@ -67,9 +67,9 @@ TEST(KafkaPlannerTest, BeginsWhereAFirstStartSays) {
 TEST(KafkaPlannerTest, PartitionsFoundLaterStartAtTheirFirstRecordUnderNewUnits) {
   KafkaCursor cursor = CursorOver(View({{"b", 0, 0, 100}}), {{{"b/0", 100}}, {}});
   const KafkaView later = View({{"a", 0, 3, 5}, {"b", 0, 0, 100}, {"b", 1, 0, 7}});
-  EXPECT_TRUE(AddPartitions(later, {{{"b/1", 7}}, {}}, {"lines"}, &cursor));
+  EXPECT_TRUE(ExtendCursor(later, {{{"b/0", 100}}, {}}, {"lines"}, &cursor));
   EXPECT_EQ(Offered(cursor, later, {}), "1:3-5 2:0-7 lag 0");
-  EXPECT_FALSE(AddPartitions(later, {}, {"lines"}, &cursor));
+  EXPECT_FALSE(ExtendCursor(later, {}, {"lines"}, &cursor));
 }
 
 TEST(KafkaPlannerTest, EndsWhenAllPartitionsReachedTheirEnd) {
@@ -80,6 +80,18 @@ TEST(KafkaPlannerTest, EndsWhenAllPartitionsReachedTheirEnd) {
   EXPECT_EQ(Offered(cursor, view, {}, 20, 0, options), "0:0-20 lag 30");
   EXPECT_EQ(Offered(cursor, view, {"", {{0, "20"}}}, 0, 0, options), "0:20-50 end");
   EXPECT_EQ(Offered(cursor, view, {"", {{0, "50"}}}, 0, 0, options), "end");
+}
+
+TEST(KafkaPlannerTest, EndsComeAndGoWithTheJobsEndAt) {
+  const KafkaView view = View({{"a", 0, 0, 100}, {"a", 1, 0, 100}});
+  KafkaCursor cursor = CursorOver(View({{"a", 0, 0, 100}}));
+  const KafkaOfferOptions bounded{"lines", MissingOffsets::kFail, true};
+  const KafkaBounds bounds{{}, {{"a/0", 60}, {"a/1", 30}}};
+  EXPECT_TRUE(ExtendCursor(view, bounds, bounded, &cursor));
+  EXPECT_EQ(Offered(cursor, view, {"", {{0, "50"}}}, 0, 0, bounded), "0:50-60 1:0-30 end");
+  EXPECT_FALSE(ExtendCursor(View({{"a", 0, 0, 100}, {"a", 2, 0, 9}}), bounds, bounded, &cursor)) << "found later";
+  EXPECT_TRUE(ExtendCursor(view, {}, {"lines"}, &cursor));
+  EXPECT_EQ(Offered(cursor, view, {"", {{0, "60"}, {1, "30"}}}), "0:60-100 1:30-100 lag 0");
 }
 
 TEST(KafkaPlannerTest, FollowsThePolicyForRecordsThatAreGone) {

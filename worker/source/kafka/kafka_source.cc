@@ -40,8 +40,8 @@ Duration MetadataInterval(const api::KafkaSource& spec) {
 
 int64_t Millis(TimePoint time) { return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count(); }
 
-std::map<std::string, int64_t> EndsOf(const KafkaView& view) {
-  std::map<std::string, int64_t> ends;
+KafkaOffsets EndsOf(const KafkaView& view) {
+  KafkaOffsets ends;
   for (const KafkaPartitionView& partition : view.partitions) ends[KafkaPartitionName(partition.topic, partition.partition)] = partition.end;
   return ends;
 }
@@ -78,42 +78,42 @@ Status KafkaSource::Start(const SourcePosition& position) {
   RETURN_IF_ERROR(watcher_->LookNow(cursor_.topic_ids, stop_.get_token()));
   ASSIGN_OR_RETURN(const KafkaView view, watcher_->view());
   if (position.cursor.empty()) {
-    ASSIGN_OR_RETURN(bounds_, FindBounds(view));
+    ASSIGN_OR_RETURN(bounds_.starts, FindStarts(view));
   } else {
     RETURN_IF_ERROR(WaitForPosition(position));
+  }
+  const bool ends_known = !cursor_.units.empty() && std::all_of(cursor_.units.begin(), cursor_.units.end(),
+                                                                [](const KafkaUnit& unit) { return unit.end.has_value(); });
+  if (spec_.end_at && !ends_known) {
+    ASSIGN_OR_RETURN(bounds_.ends, FindEnds(view));
   }
   watcher_->Start();
   return OkStatus();
 }
 
-Result<KafkaBounds> KafkaSource::FindBounds(const KafkaView& view) {
-  KafkaBounds bounds;
-  if (std::holds_alternative<api::StartFromLatest>(spec_.start_from)) bounds.starts = EndsOf(view);
-  if (const auto* time = std::get_if<TimePoint>(&spec_.start_from)) {
-    ASSIGN_OR_RETURN(bounds.starts, OffsetsAt(view, *time));
-  }
+Result<KafkaOffsets> KafkaSource::FindStarts(const KafkaView& view) {
+  if (std::holds_alternative<api::StartFromLatest>(spec_.start_from)) return EndsOf(view);
+  if (const auto* time = std::get_if<TimePoint>(&spec_.start_from)) return OffsetsAt(view, *time);
   if (const auto* given = std::get_if<api::StartFromOffsets>(&spec_.start_from)) {
     RETURN_IF_ERROR(CheckGiven(view, given->offsets));
-    bounds.starts = given->offsets;
+    return given->offsets;
   }
-  if (!spec_.end_at) return bounds;
-  if (const auto* time = std::get_if<TimePoint>(&*spec_.end_at)) {
-    if (*time > clock_->Now()) {
-      return InvalidError("endAt.timestamp " + FormatRfc3339(*time) + " is in the future: where the source ends cannot be known yet");
-    }
-    ASSIGN_OR_RETURN(bounds.ends, OffsetsAt(view, *time));
-  } else {
-    bounds.ends = EndsOf(view);
-  }
-  return bounds;
+  return KafkaOffsets();
+}
+
+Result<KafkaOffsets> KafkaSource::FindEnds(const KafkaView& view) {
+  const auto* time = std::get_if<TimePoint>(&*spec_.end_at);
+  if (time == nullptr) return EndsOf(view);
+  if (*time <= clock_->Now()) return OffsetsAt(view, *time);
+  return InvalidError("endAt.timestamp " + FormatRfc3339(*time) + " is in the future: where the source ends cannot be known yet");
 }
 
 // The first offset at or after `time` of every partition, else its end.
-Result<std::map<std::string, int64_t>> KafkaSource::OffsetsAt(const KafkaView& view, TimePoint time) {
+Result<KafkaOffsets> KafkaSource::OffsetsAt(const KafkaView& view, TimePoint time) {
   std::vector<KafkaOffsetQuery> queries;
   for (const KafkaPartitionView& partition : view.partitions) queries.push_back({{partition.topic, partition.partition}, Millis(time)});
   ASSIGN_OR_RETURN(const std::vector<KafkaOffsetAnswer> answers, cluster_->ListOffsets(queries, IsolationOf(spec_), stop_.get_token()));
-  std::map<std::string, int64_t> offsets = EndsOf(view);
+  KafkaOffsets offsets = EndsOf(view);
   for (const KafkaOffsetAnswer& answer : answers) {
     RETURN_IF_ERROR(answer.status);
     if (answer.offset >= 0) offsets[KafkaPartitionName(answer.where.topic, answer.where.partition)] = answer.offset;
@@ -121,7 +121,7 @@ Result<std::map<std::string, int64_t>> KafkaSource::OffsetsAt(const KafkaView& v
   return offsets;
 }
 
-Status KafkaSource::CheckGiven(const KafkaView& view, const std::map<std::string, int64_t>& given) const {
+Status KafkaSource::CheckGiven(const KafkaView& view, const KafkaOffsets& given) const {
   size_t found = 0;
   for (const KafkaPartitionView& partition : view.partitions) {
     const std::string name = KafkaPartitionName(partition.topic, partition.partition);
@@ -174,7 +174,7 @@ Result<SourceOffer> KafkaSource::Offer(const OfferRequest& request) {
     ASSIGN_OR_RETURN(cursor_, KafkaCursor::Decode(request.position->cursor));
     cursor_text_ = base_text_ = request.position->cursor;
   }
-  if (AddPartitions(view, bounds_, offering_, &cursor_)) cursor_text_ = cursor_.Encode();
+  if (ExtendCursor(view, bounds_, offering_, &cursor_)) cursor_text_ = cursor_.Encode();
   ASSIGN_OR_RETURN(SourceOffer offer, OfferKafka(cursor_, view, offering_, request));
   offer.cursor = cursor_text_;
   offer.must_commit = cursor_text_ != base_text_;

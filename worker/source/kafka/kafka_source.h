@@ -37,9 +37,10 @@ class KafkaSource final : public Source {
  private:
   KafkaSource(std::string name, const api::KafkaSource& spec, const SourceOptions& options, std::unique_ptr<KafkaCluster> cluster,
               std::unique_ptr<KafkaOffsetMirror> mirror);
-  Result<KafkaBounds> FindBounds(const KafkaView& view);
-  Result<std::map<std::string, int64_t>> OffsetsAt(const KafkaView& view, TimePoint time);
-  Status CheckGiven(const KafkaView& view, const std::map<std::string, int64_t>& given) const;
+  Result<KafkaOffsets> FindStarts(const KafkaView& view);
+  Result<KafkaOffsets> FindEnds(const KafkaView& view);
+  Result<KafkaOffsets> OffsetsAt(const KafkaView& view, TimePoint time);
+  Status CheckGiven(const KafkaView& view, const KafkaOffsets& given) const;
   Status WaitForPosition(const SourcePosition& position);
   Status CheckPosition(const KafkaView& view, const SourcePosition& position) const;
   void DropTombstones(RawRecords* raw) const;
@@ -57,7 +58,7 @@ class KafkaSource final : public Source {
   KafkaCursor cursor_;       // of the last offer
   std::string cursor_text_;  // the same, encoded
   std::string base_text_;    // the position's cursor that it extends
-  KafkaBounds bounds_;       // of a first start
+  KafkaBounds bounds_;       // as this start found them
 };
 
 }  // namespace millrace::worker
