@@ -24,6 +24,7 @@ const PlanOperation* FindOperation(const JobPlan& plan, const std::string& id) {
 }
 
 std::string UnitsText(const StageSpec& stage, bool input) {
+  if (input && stage.units == 0) return "a unit each partition";
   if (input) return std::to_string(stage.units) + (stage.units == 1 ? " partition" : " partitions");
   return std::to_string(stage.units) + (stage.units == 1 ? " key group" : " key groups");
 }

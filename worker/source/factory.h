@@ -27,10 +27,11 @@ Result<Schema> SourceSchema(const api::Source& source, api::Diagnostics* diagnos
 
 // Partitions of a file source: paths are spread over this many lanes by hash.
 inline constexpr int kFileLanes = 8;
-// Number of partitions (units) that a source of this spec has; what num_partitions() of the built source returns.
+// Number of partitions (units) that a source of this spec has before it starts; 0 for those that find them.
 inline int PartitionsOf(const api::Source& source) {
   if (const auto* generator = std::get_if<api::GeneratorSource>(&source.kind)) return generator->partitions;
-  return std::holds_alternative<api::FileSource>(source.kind) ? kFileLanes : 1;  // Kafka: more as they are found
+  if (std::holds_alternative<api::KafkaSource>(source.kind)) return 0;
+  return std::holds_alternative<api::FileSource>(source.kind) ? kFileLanes : 1;
 }
 
 // Builds a source from its spec. Requires: the spec passed its checks. kInvalid for kinds this build cannot run.
