@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need, by package name, on Debian 12/13 and Ubuntu 24.04.
 # Does nothing when everything is there. Needs root or sudo only when something is missing.
-# Usage: install-deps.sh [--dev] [--kafka] [--peers]   clang and its tools; what a Kafka broker and its tests need; a Java compiler
+# Usage: install-deps.sh [--dev] [--kafka] [--redis] [--peers]   clang and its tools; what a Kafka broker and its tests need; Redis servers; a Java compiler
 set -euo pipefail
 
 # name = what dpkg knows; "a|b" = the first one that the distribution has.
 packages=(
   g++ make cmake ninja-build ccache mold pkg-config python3
   libyaml-cpp-dev libsimdjson-dev libxxhash-dev libre2-dev prometheus-cpp-dev libgtest-dev libgmock-dev
-  libcpp-httplib-dev librdkafka-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libssl-dev libcli11-dev tzdata procps
+  libcpp-httplib-dev librdkafka-dev libhiredis-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libssl-dev libcli11-dev tzdata procps
 )
 for group in "$@"; do
   case $group in
     --dev) packages+=(clang clang-format clang-tidy "libclang-rt-14-dev|libclang-rt-dev") ;;
     --kafka) packages+=("default-jre-headless|openjdk-17-jre-headless" maven openssl kcat python3-confluent-kafka util-linux) ;;
+    --redis) packages+=(redis-server redis-tools) ;;
     --peers) packages+=("default-jdk-headless|openjdk-17-jdk-headless" maven) ;;
-    *) echo "install-deps: unknown group $group; there are --dev, --kafka and --peers" >&2; exit 2 ;;
+    *) echo "install-deps: unknown group $group; there are --dev, --kafka, --redis and --peers" >&2; exit 2 ;;
   esac
 done
 

@@ -164,6 +164,13 @@ Status Transport::Read(char* to, size_t size, const CallLimit& limit, bool* clos
   return OkStatus();
 }
 
+Result<size_t> Transport::ReadUpTo(char* to, size_t size, const CallLimit& limit, bool* closed) {
+  while (true) {
+    ASSIGN_OR_RETURN(const size_t got, ReadSome(to, size, limit, closed));
+    if (got > 0) return got;
+  }
+}
+
 bool Transport::stale() const {
   pollfd entry{fd_.get(), POLLIN, 0};
   if (::poll(&entry, 1, 0) == 0) return ssl_ != nullptr && SSL_pending(ssl_.get()) > 0;

@@ -47,6 +47,8 @@ class Transport {
   // Fills all of `size` bytes. `closed` (may be null) tells an end of the connection from other
   // errors.
   Status Read(char* to, size_t size, const CallLimit& limit, bool* closed = nullptr);
+  // Waits for bytes and takes what is there, 1 to `size` of them.
+  Result<size_t> ReadUpTo(char* to, size_t size, const CallLimit& limit, bool* closed = nullptr);
   // True when the broker has closed, or sent what nobody asked for: of no further use.
   bool stale() const;
   const BrokerAddress& address() const { return address_; }
