@@ -1,7 +1,6 @@
 #include "worker/client/http_client.h"
 
 #include <netdb.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include <algorithm>
@@ -14,8 +13,8 @@
 // pkg-config file sets them).
 #include <httplib.h>
 
-#include "crds/base/file.h"
 #include "crds/base/text.h"
+#include "worker/client/tls_files.h"
 
 #ifndef CPPHTTPLIB_OPENSSL_SUPPORT
 #error "cpp-httplib must be built with OpenSSL"
@@ -25,7 +24,6 @@ namespace millrace::worker {
 namespace {
 
 constexpr int kMaxRedirects = 5;
-constexpr size_t kMaxPemBytes = 4 << 20;
 
 MonotonicTime Now() {
   return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
@@ -58,17 +56,6 @@ class Watchdog {
   bool done_ = false;
   std::jthread thread_;
 };
-
-// At least one certificate must be read, or a wrong path would only show as a failed handshake.
-Status CheckCaFile(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string pem, ReadFile(path, kMaxPemBytes));
-  std::unique_ptr<BIO, decltype(&BIO_free)> bio(
-      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
-  std::unique_ptr<X509, decltype(&X509_free)> certificate(
-      PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &X509_free);
-  if (certificate == nullptr) return InvalidError("CA file " + path + " holds no PEM certificate");
-  return OkStatus();
-}
 
 // The numeric address of `host`: what httplib wants when the name in the certificate is not the
 // name to connect to.
@@ -136,6 +123,7 @@ struct HttpClient::Impl {
   HttpClientOptions options;
   std::unique_ptr<httplib::ClientImpl> client;
   bool tls = false;
+  std::string server_name;  // what the certificate must be for
 
   std::string ErrorText(httplib::Error error) const;
 };
@@ -143,7 +131,10 @@ struct HttpClient::Impl {
 std::string HttpClient::Impl::ErrorText(httplib::Error error) const {
   if (error == httplib::Error::SSLServerVerification) {
     const long reason = static_cast<httplib::SSLClient*>(client.get())->get_openssl_verify_result();
-    if (reason == X509_V_OK) return "the server's certificate is for another host";
+    if (reason == X509_V_OK) {
+      return "the server's certificate is for another host than " + server_name +
+             "; if it is the right one, set tls.serverName to a name in it";
+    }
     return std::string("the server's certificate is refused: ") +
            X509_verify_cert_error_string(reason);
   }
@@ -168,18 +159,15 @@ Result<std::unique_ptr<HttpClient>> HttpClient::Create(std::string_view text,
   impl->options = options;
   impl->tls = url.tls;
   if (url.tls) {
-    const std::string& name = tls.server_name.empty() ? url.host : tls.server_name;
-    impl->client =
-        std::make_unique<httplib::SSLClient>(name, url.port, tls.certificate_file, tls.key_file);
+    RETURN_IF_ERROR(CheckTlsFiles(tls));
+    impl->server_name = tls.server_name.empty() ? url.host : tls.server_name;
+    impl->client = std::make_unique<httplib::SSLClient>(impl->server_name, url.port,
+                                                        tls.certificate_file, tls.key_file);
     if (!impl->client->is_valid()) {
       return InvalidError("client certificate " + tls.certificate_file + " and key " +
-                          tls.key_file +
-                          " cannot be loaded; both must be PEM, unencrypted and belong together");
+                          tls.key_file + " cannot be loaded");
     }
-    if (!tls.ca_file.empty()) {
-      RETURN_IF_ERROR(CheckCaFile(tls.ca_file));
-      impl->client->set_ca_cert_path(tls.ca_file);
-    }
+    if (!tls.ca_file.empty()) impl->client->set_ca_cert_path(tls.ca_file);
     impl->client->enable_server_certificate_verification(true);
   } else {
     impl->client = std::make_unique<httplib::ClientImpl>(url.host, url.port);

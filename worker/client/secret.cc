@@ -8,6 +8,7 @@
 #include "crds/base/file.h"
 #include "crds/base/log.h"
 #include "crds/base/text.h"
+#include "worker/client/tls_files.h"
 
 namespace millrace::worker {
 namespace {
@@ -98,6 +99,7 @@ Result<TlsFiles> TlsFromSecret(const std::string& directory,
     return NotFoundError("secret folder " + directory + "/" + *secret +
                          " has none of \"ca.crt\", \"tls.crt\", \"tls.key\"");
   }
+  RETURN_IF_ERROR(CheckTlsFiles(files));
   return files;
 }
 

@@ -30,8 +30,8 @@ struct TlsFiles {
       server_name;  // expected in the certificate instead of the URL's host, and sent as SNI
 };
 
-// Paths of the keys ca.crt, tls.crt, tls.key that the Secret has. kInvalid for a certificate
-// without key or the reverse, kNotFound for a Secret with none of them.
+// Paths of the keys ca.crt, tls.crt, tls.key that the Secret has, after CheckTlsFiles. kInvalid for
+// a certificate without key or the reverse, kNotFound for a Secret with none of them.
 Result<TlsFiles> TlsFromSecret(const std::string& directory,
                                const std::optional<std::string>& secret,
                                const std::optional<std::string>& server_name);

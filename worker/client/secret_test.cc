@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "worker/client/tls_testing.h"
+
 namespace millrace::worker {
 namespace {
 
@@ -68,6 +70,11 @@ TEST_F(SecretTest, NeedsBothHalvesOfAClientCertificate) {
   Write("tls/tls.crt", "x");
   EXPECT_THAT(TlsFromSecret(directory_, "tls", {}).status().message(), HasSubstr("only one"));
   Write("tls/tls.key", "x");
+  EXPECT_THAT(TlsFromSecret(directory_, "tls", {}).status().message(),
+              HasSubstr("tls/tls.crt holds no PEM certificate"));
+  const testing::Certificate certificate("client", -60, 60);
+  certificate.WriteTo(directory_ + "/tls/tls.crt");
+  certificate.WriteKeyTo(directory_ + "/tls/tls.key");
   EXPECT_EQ(TlsFromSecret(directory_, "tls", {})->key_file, directory_ + "/tls/tls.key");
   EXPECT_EQ(TlsFromSecret(directory_, "none", {}).status().code(), StatusCode::kNotFound);
   EXPECT_EQ(TlsFromSecret(directory_, {}, "name")->server_name, "name");
