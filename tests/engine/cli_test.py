@@ -30,6 +30,14 @@ spec:
   sources: [{name: lines, generator: {fields: {v: seq}, rate: 200%s}}]
   sinks: [{name: out, from: lines, console: {}}]
 """
+HTTP_JOB = """apiVersion: streaming.millrace.io/v1alpha1
+kind: StreamingJob
+metadata: {name: lines}
+spec:
+  batchInterval: 50ms
+  sources: [{name: lines, http: {port: %d}, format: {text: {}}}]
+  sinks: [{name: out, from: lines, console: {}}]
+"""
 LOCALE_JOB = """apiVersion: streaming.millrace.io/v1alpha1
 kind: StreamingJob
 metadata: {name: locale}
@@ -237,6 +245,35 @@ class SignalTest(CliTest):
                 self.assertEqual(process.wait(20), 0)
                 self.assertLess(time.monotonic() - begin, STOP_SECONDS)
                 self.assertEqual(process.stderr.read(), "")
+
+    def test_does_not_wait_for_clients_of_an_http_source(self):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        job = self.write("http.yaml", HTTP_JOB % port)
+        process = self.start("run", job, "--quiet", "--sink", "none")
+        kept = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        self.addCleanup(kept.close)
+        self.post_when_ready(kept, process)
+        half = socket.create_connection(("127.0.0.1", port))
+        self.addCleanup(half.close)
+        half.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+        time.sleep(0.2)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(20), 0)
+        self.assertLess(time.monotonic() - begin, STOP_SECONDS)
+
+    def post_when_ready(self, connection, process):
+        for _ in range(200):
+            self.assertIsNone(process.poll(), "the job ended early")
+            try:
+                connection.request("POST", "/", "a line\n")
+                self.assertEqual(connection.getresponse().read(), b'{"accepted":1}\n')
+                return
+            except ConnectionRefusedError:
+                connection.close()
+                time.sleep(0.05)
+        self.fail("the source does not listen")
 
     def test_ends_at_once_when_asked_twice(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:  # a receiver that takes requests and never answers

@@ -1,11 +1,14 @@
 #include "worker/client/http_server.h"
 
 #include <httplib.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <charconv>
 #include <thread>
 
+#include "crds/base/file.h"
 #include "crds/base/text.h"
 
 namespace millrace::worker {
@@ -69,6 +72,35 @@ int ReadBody(const httplib::Request& request, const httplib::ContentReader& read
   if (seen > limit) return 413;
   if (complete) return 0;
   return refused >= 400 ? refused : 400;  // the library's own reason, where it has one
+}
+
+bool IsConnectionOn(int fd, int port) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  int listening = 0;
+  socklen_t listening_size = sizeof listening;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &listening_size) != 0 ||
+      listening != 0) {
+    return false;
+  }
+  in_port_t own = 0;
+  if (address.ss_family == AF_INET) own = reinterpret_cast<sockaddr_in&>(address).sin_port;
+  if (address.ss_family == AF_INET6) own = reinterpret_cast<sockaddr_in6&>(address).sin6_port;
+  return ntohs(own) == port;
+}
+
+// Lets the threads that wait for more of a request, or for the next one, find the end of it now:
+// the library would wait for its time limits. Replies still leave. The library keeps the sockets to
+// itself, so they are found among the process's own by their port.
+void EndRequests(int port) {
+  const Result<std::vector<std::string>> names = ListDirectory("/proc/self/fd");
+  if (!names.ok()) return;  // then the time limits end them
+  for (const std::string& name : *names) {
+    int fd = -1;
+    std::from_chars(name.data(), name.data() + name.size(), fd);
+    if (IsConnectionOn(fd, port)) shutdown(fd, SHUT_RD);
+  }
 }
 
 }  // namespace
@@ -181,6 +213,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& o
 
 HttpServer::~HttpServer() {
   impl_->server.stop();
+  EndRequests(impl_->port);
   impl_->listener.join();
 }
 

@@ -44,7 +44,7 @@ struct HttpServerOptions {
 };
 
 // A small HTTP/1.1 server for sources, metrics and status. Listens from Start until destruction, which waits for running
-// handlers and, at most two seconds, for idle connections. Answers itself, with a JSON message: 404 for other paths, 405 for
+// handlers and their replies only. Answers itself, with a JSON message: 404 for other paths, 405 for
 // other methods, 413 for larger bodies (counted unpacked), 415 for forms, 500 when a handler fails. Thread-safe.
 class HttpServer {
  public:

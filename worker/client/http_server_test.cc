@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <httplib.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
+#include <chrono>
+
+#include "crds/base/file.h"
 #include "worker/client/compression.h"
 
 namespace millrace::worker {
@@ -13,6 +18,16 @@ HttpServerOptions Loopback() {
   options.host = "127.0.0.1";
   options.max_body_bytes = 1000;
   return options;
+}
+
+UniqueFd ConnectTo(int port) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<in_port_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  return fd;
 }
 
 std::vector<HttpRoute> EchoRoutes() {
@@ -61,6 +76,27 @@ TEST(HttpServerTest, LimitsBodiesByTheirUnpackedSize) {
   ASSERT_TRUE(result);
   // A library built without zlib refuses the encoding instead.
   EXPECT_TRUE(result->status == 413 || result->status == 415) << result->status;
+}
+
+TEST(HttpServerTest, DoesNotWaitForSilentClientsAtTheEnd) {
+  auto server = HttpServer::Start(Loopback(), EchoRoutes());
+  ASSERT_TRUE(server.ok()) << server.status();
+  const int port = (*server)->port();
+  httplib::Client idle("127.0.0.1", port);
+  idle.set_keep_alive(true);
+  ASSERT_EQ(idle.Post("/echo", "kept open", "text/plain")->status, 200);
+  const auto connect = [&](std::string_view begin) {
+    UniqueFd fd = ConnectTo(port);
+    EXPECT_TRUE(WriteAll(fd.get(), begin, "client").ok());
+    return fd;
+  };
+  const UniqueFd fresh = connect("");
+  const UniqueFd in_header = connect("POST /echo HTTP/1.1\r\nHost: x\r\nConte");
+  const UniqueFd in_body =
+      connect("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf");
+  const auto begin = std::chrono::steady_clock::now();
+  server->reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(800));
 }
 
 TEST(HttpServerTest, SaysThatAPortIsTaken) {
