@@ -23,6 +23,7 @@ from client import Client
 
 ROWS = 4000
 RUN_SECONDS = 90
+EXIT_FAILED = 1
 EXIT_FENCED = 3
 EXIT_NOT_FOUND = 4
 FAILPOINTS = ["kafka.before_produce", "kafka.mid_transaction", "kafka.before_commit", "kafka.after_commit", "run.delivered", "commit.before",
@@ -125,6 +126,7 @@ def run_killed(client, cluster, millrace, step):
 
 
 def run_at_least_once(client, cluster, millrace):
+    """Killed between produce and commit: no row is lost, and those of the batch that is repeated come twice."""
     place = Place(millrace, cluster, "at-least-once")
     with open(place.job, encoding="utf-8") as text:
         job = text.read()
@@ -132,9 +134,13 @@ def run_at_least_once(client, cluster, millrace):
         out.write(job.replace("from: numbers\n", "from: numbers\n      delivery: AtLeastOnce\n"))
     place.finish(place.start("kafka.after_commit:2"), -signal.SIGKILL)
     place.finish(place.start())
-    seen = {json.loads(record.value)["id"] for record in client.consume(place.topic)}
-    if seen != set(range(place.count)):
-        raise Failure(f"{place.count - len(seen)} rows lost")
+    rows = Counter(json.loads(record.value)["id"] for record in client.consume(place.topic))
+    if set(rows) != set(range(place.count)):
+        raise Failure(f"{place.count - len(rows)} rows lost, {len(set(rows) - set(range(place.count)))} from nowhere")
+    twice = [row for row, count in rows.items() if count > 1]
+    print(f"  {len(twice)} of {place.count} rows twice, none lost")
+    if not twice or max(rows.values()) > 2:
+        raise Failure("a batch that is repeated once gives its rows twice")
     place.remove()
 
 
@@ -192,6 +198,24 @@ def run_missing_topic(client, cluster, millrace):
     place.remove()
 
 
+def ledgers(cluster):
+    return [name for name in cluster.metadata().topics if name.endswith(".out.ledger")]
+
+
+def run_ledger_gone(client, cluster, millrace):
+    """Once batches are committed, a ledger that is gone is no first run, however often the job is started."""
+    before = set(ledgers(cluster))
+    place = Place(millrace, cluster, "ledger-gone")
+    place.finish(place.start("commit.after:2"), -signal.SIGKILL)
+    (ledger,) = set(ledgers(cluster)) - before
+    client.delete_topic(ledger)
+    for _ in range(2):
+        errors = place.finish(place.start(), EXIT_FAILED)
+        if f"StateLost: the ledger {ledger} of Kafka sink out is gone" not in errors:
+            raise Failure(f"the reason is not named: {errors[-500:]}")
+    place.remove()
+
+
 def run_too_large(client, cluster, millrace):
     """Rows beyond the topic's limit are skipped, the others written."""
     place = Place(millrace, cluster, "too-large", extra=", compression: None")
@@ -234,6 +258,7 @@ def cases():
     yield "at-least-once", run_at_least_once
     yield "fenced", run_fenced
     yield "missing-topic", run_missing_topic
+    yield "ledger-gone", run_ledger_gone
     yield "too-large", run_too_large
     yield "broker-killed", run_broker_killed
 

@@ -47,6 +47,7 @@ Status BatchRunner::Recover(const JobRecord& record, bool edited) {
 Status BatchRunner::OpenSinks(const JobRecord& record, bool edited) {
   for (size_t i = 0; i < parts_->sinks.size(); ++i) {
     const std::string& name = parts_->job->spec.sinks[i].name;
+    if (!edited && commit_.batch > 0) parts_->sinks[i]->ExpectHistory();
     Status status = parts_->sinks[i]->Open(generation_, commit_.batch);
     if (status.ok() && commit_.batch > 0) status = parts_->sinks[i]->Committed(commit_.batch);
     if (!status.ok()) return status.WithContext("sink \"" + name + "\"");

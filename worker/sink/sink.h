@@ -41,6 +41,10 @@ struct RejectedRow {
 class Sink {
  public:
   virtual ~Sink() = default;
+  // Before Open: this very spec has opened the sink and committed batches before, so what the sink
+  // keeps of its deliveries must be there. Open then fails with kInternal "StateLost: ..." when it
+  // is not.
+  virtual void ExpectHistory() {}
   // Fences older generations and clears what they left unfinished. `committed`: last committed
   // batch (0: none).
   virtual Status Open(const std::string& generation, int64_t committed) = 0;

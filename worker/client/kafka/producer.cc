@@ -309,7 +309,7 @@ Status RdkafkaProducer::Produce(const KafkaRows& rows, const std::stop_token& st
 
 KafkaSettled RdkafkaProducer::Settled(KafkaOutcome outcome, Status status) {
   if (outcome != KafkaOutcome::kUnknown) owners_.clear();
-  return {outcome, std::move(status), too_large_topic_};
+  return {outcome, std::move(status), too_large_topic_, handle_->EndIsUnderway()};
 }
 
 KafkaSettled RdkafkaProducer::Dead(Status status) {

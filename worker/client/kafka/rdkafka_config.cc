@@ -23,6 +23,8 @@ std::string_view MechanismName(api::SaslMechanism mechanism) {
   return "";
 }
 
+constexpr const char* kWatcher = "millrace";  // of requests and answers
+
 }  // namespace
 
 Status RdkafkaConfig::Set(const std::string& name, const std::string& value) {
@@ -98,8 +100,34 @@ Status RdkafkaConfig::SetSasl() {
   return Set("sasl.password", login.secret);
 }
 
+void RdkafkaConfig::WatchRequests() {
+  rd_kafka_conf_interceptor_add_on_new(
+      conf_.get(), kWatcher,
+      [](rd_kafka_t* client, const rd_kafka_conf_t*, void* opaque, char*, size_t) {
+        rd_kafka_interceptor_add_on_request_sent(
+            client, kWatcher,
+            [](rd_kafka_t*, int, const char*, int32_t, int16_t key, int16_t, int32_t, size_t,
+               void* handle) {
+              static_cast<RdkafkaHandle*>(handle)->CountEnds(key, 1);
+              return RD_KAFKA_RESP_ERR_NO_ERROR;
+            },
+            opaque);
+        return rd_kafka_interceptor_add_on_response_received(
+            client, kWatcher,
+            [](rd_kafka_t*, int, const char*, int32_t, int16_t key, int16_t, int32_t, size_t,
+               int64_t, rd_kafka_resp_err_t error, void* handle) {
+              const bool answered = error == RD_KAFKA_RESP_ERR_NO_ERROR;
+              static_cast<RdkafkaHandle*>(handle)->CountEnds(key, answered ? -1 : 0);
+              return RD_KAFKA_RESP_ERR_NO_ERROR;
+            },
+            opaque);
+      },
+      handle_);
+}
+
 void RdkafkaConfig::SetCallbacks() {
   rd_kafka_conf_t* conf = conf_.get();
+  WatchRequests();
   rd_kafka_conf_set_opaque(conf, handle_);
   rd_kafka_conf_set_log_cb(
       conf, [](const rd_kafka_t* client, int level, const char* facility, const char* text) {

@@ -28,6 +28,7 @@ class RdkafkaConfig {
   Status SetSecurity();
   Status SetTls();
   Status SetSasl();
+  void WatchRequests();
   void SetCallbacks();
 
   RdkafkaHandle* handle_;

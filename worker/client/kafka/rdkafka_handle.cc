@@ -16,6 +16,7 @@ constexpr int kMaxLogLinesPerWindow = 5;
 constexpr int64_t kLogWindowSeconds = 10;
 constexpr std::chrono::minutes kTokenLifetime{5};  // the Secret is read again before that
 constexpr int kSyslogWarning = 4;
+constexpr int16_t kEndTxn = 26;  // of the protocol
 constexpr int kSyslogInfo = 6;
 
 LogLevel LevelOf(int syslog_level) {
@@ -72,6 +73,10 @@ void RdkafkaHandle::OnLog(int level, const char* facility, const char* text) {
   if (log_window_.exchange(window) != window) log_lines_ = 0;
   if (++log_lines_ > kMaxLogLinesPerWindow) return;
   Log(LevelOf(level), "kafka client", {{"about", facility}, {"text", Scrub(text)}});
+}
+
+void RdkafkaHandle::CountEnds(int16_t api_key, int change) {
+  if (api_key == kEndTxn) unanswered_ends_ += change;
 }
 
 // A Secret says nothing about its token's end: it is read again every few minutes.

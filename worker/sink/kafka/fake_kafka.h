@@ -23,7 +23,7 @@ struct FakeRecord {
 };
 
 struct FakeKafka {
-  enum class End { kCommit, kAbort, kUnknownCommitted, kUnknownAborted, kTooLarge };
+  enum class End { kCommit, kAbort, kLate, kExpire, kUnknownCommitted, kUnknownAborted, kTooLarge };
 
   std::map<std::string, std::vector<FakeRecord>> topics;  // that exist, with what is committed
   std::map<std::string, int> epochs;                      // by transactional id
@@ -81,7 +81,8 @@ class FakeProducer final : public KafkaProducer {
       end = kafka_->ends.front();
       kafka_->ends.pop_front();
     }
-    const bool written = end == FakeKafka::End::kCommit || end == FakeKafka::End::kUnknownCommitted;
+    const bool written = end == FakeKafka::End::kCommit || end == FakeKafka::End::kLate ||
+                         end == FakeKafka::End::kUnknownCommitted;
     for (auto& [topic, record] : open_) {
       if (written) kafka_->topics[topic].push_back(std::move(record));
     }
@@ -89,6 +90,10 @@ class FakeProducer final : public KafkaProducer {
     switch (end) {
       case FakeKafka::End::kCommit:
         return {};
+      case FakeKafka::End::kLate:
+        return {KafkaOutcome::kCommitted, OkStatus(), "", true};
+      case FakeKafka::End::kExpire:
+        return {KafkaOutcome::kUnknown, AbortedError("an epoch of the brokers"), ""};
       case FakeKafka::End::kAbort:
         return {KafkaOutcome::kAborted, UnavailableError("broker down"), ""};
       case FakeKafka::End::kUnknownCommitted:

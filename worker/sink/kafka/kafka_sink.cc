@@ -36,12 +36,22 @@ Status KafkaSink::Open(const std::string& generation, int64_t committed) {
   }
   if (peers_.ledger == nullptr) return OkStatus();
   RETURN_IF_ERROR(ReadLedger());
-  if (ledger_.generation.empty() && committed > 0) {
-    Log(LogLevel::kWarn,
-        "a Kafka sink begins without a ledger; it is new or its ledger was removed",
-        {{"sink", options_.name}, {"topic", peers_.ledger->topic()}});
-  }
+  RETURN_IF_ERROR(CheckLedgerExists(committed));
   return WriteOpening();
+}
+
+Status KafkaSink::CheckLedgerExists(int64_t committed) const {
+  if (!ledger_.generation.empty() || committed == 0) return OkStatus();
+  const std::string& topic = peers_.ledger->topic();
+  if (expects_history_) {
+    return InternalError("StateLost: the ledger " + topic + " of Kafka sink " + options_.name +
+                         " is gone, though batch " + std::to_string(committed) +
+                         " is committed: the topic was deleted or emptied, or these are other "
+                         "brokers. Restore it, or start the job with an empty state directory");
+  }
+  Log(LogLevel::kWarn, "a Kafka sink begins without a ledger; it is new or its ledger was removed",
+      {{"sink", options_.name}, {"topic", topic}});
+  return OkStatus();
 }
 
 // A new producer; older ones of the same id are fenced when it returns.
@@ -72,8 +82,8 @@ Status KafkaSink::WriteOpening() {
   if (status.ok()) status = ProduceRecord(ledger_);
   const KafkaSettled settled =
       status.ok() ? producer_->Commit(options_.stop) : producer_->Abort(options_.stop);
+  if (settled.outcome != KafkaOutcome::kCommitted || settled.spent) producer_.reset();
   if (settled.outcome == KafkaOutcome::kCommitted) return OkStatus();
-  producer_.reset();
   return settled.status.WithContext("open the ledger " + peers_.ledger->topic());
 }
 
@@ -191,7 +201,11 @@ Status KafkaSink::AfterFailure(const KafkaSettled& settled) {
   unknown_ = settled.outcome == KafkaOutcome::kUnknown;
   const Status& status = settled.status;
   if (status.code() == StatusCode::kAborted && !options_.stop.stop_requested()) {
-    return Fenced(status.message());
+    if (peers_.ledger == nullptr) return Fenced(status.message());
+    // By a successor, which says so in the ledger, or by brokers that waited too long.
+    RETURN_IF_ERROR(CheckOwner(false));
+    return UnavailableError("Kafka ended the transaction, which was open for too long; it is " +
+                            std::string("written again (transactionTimeout): ") + status.message());
   }
   // A topic that went away: the next attempt looks for it and says what is wrong.
   if (status.code() == StatusCode::kNotFound) return UnavailableError("Kafka: " + status.message());
@@ -208,6 +222,7 @@ Status KafkaSink::Deliver(const SinkBatch& batch, const std::vector<SinkPart>& p
     std::vector<RejectedRow> refused;
     const KafkaSettled settled = Attempted(parts, &attempt, &refused);
     if (settled.status.ok()) {
+      if (settled.spent) producer_.reset();
       if (attempt.begun) {
         Failpoint("kafka.after_commit");
         if (peers_.ledger != nullptr) ledger_ = attempt.record;

@@ -44,15 +44,17 @@ struct KafkaSinkPeers {
 // nothing, and then reads the ledger, so that a batch which is there already is not written again.
 // A transaction of unknown outcome is settled by the next Deliver: the id is initialised again, the
 // ledger read, the batch skipped or written. A ledger in which somebody else opened the sink since
-// means that this process has been replaced.
+// means that this process has been replaced; brokers that only gave up waiting for it (the
+// transaction's timeout) let it go on.
 // At least once: records are acknowledged by all in-sync replicas when Deliver returns.
 // Thread-compatible; blocks on brokers. Errors: kAborted when fenced or stopped, kUnavailable
 // (retryable) for brokers, kInvalid for authorisation, kNotFound for a missing topic, kInternal
-// "StateRolledBack" for output of another history.
+// "StateRolledBack" for output of another history and "StateLost" for a ledger that is gone.
 class KafkaSink final : public Sink {
  public:
   KafkaSink(KafkaSinkOptions options, KafkaRowBuilder builder, KafkaSinkPeers peers);
 
+  void ExpectHistory() override { expects_history_ = true; }
   Status Open(const std::string& generation, int64_t committed) override;
   Result<int64_t> DeliveredBatch() override { return ledger_.batch; }
   Status Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
@@ -72,6 +74,7 @@ class KafkaSink final : public Sink {
   // Reads the ledger, which must name this generation.
   Status CheckOwner(bool settled);
   Status ReadLedger();
+  Status CheckLedgerExists(int64_t committed) const;
   Status WriteOpening();
   Status CheckHistory(const SinkBatch& batch) const;
   bool Delivered(const SinkBatch& batch, const SinkPart& part) const;
@@ -90,7 +93,8 @@ class KafkaSink final : public Sink {
   KafkaSinkPeers peers_;
   TopicBook topics_;
   std::string generation_;
-  LedgerRecord ledger_;   // what is known to be delivered
+  LedgerRecord ledger_;  // what is known to be delivered
+  bool expects_history_ = false;
   bool unknown_ = false;  // the outcome of the last transaction of a producer that is gone
   std::unique_ptr<KafkaProducer> producer_;  // null: Settle makes one
 };

@@ -125,6 +125,38 @@ TEST_F(KafkaSinkTest, UnknownOutcomeIsSettledByTheNextDelivery) {
   }
 }
 
+TEST_F(KafkaSinkTest, ProducerWithACommitUnderwayWritesNoMoreBatches) {
+  const auto sink = Make();
+  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  kafka_.ends = {End::kLate};
+  ASSERT_TRUE(Deliver(sink.get(), 1, {{"a", 1}}).ok());
+  ASSERT_TRUE(Deliver(sink.get(), 2, {{"b", 1}}).ok());
+  EXPECT_THAT(Keys("words"), ElementsAre("a", "b"));
+  EXPECT_EQ(kafka_.producers, 2);
+}
+
+TEST_F(KafkaSinkTest, TransactionThatBrokersGaveUpIsWrittenAgain) {
+  const auto sink = Make();
+  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  kafka_.ends = {End::kExpire};
+  const Status status = Deliver(sink.get(), 1, {{"a", 1}});
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("transactionTimeout"));
+  ASSERT_TRUE(Deliver(sink.get(), 1, {{"a", 1}}).ok());
+  EXPECT_THAT(Keys("words"), ElementsAre("a"));
+}
+
+TEST_F(KafkaSinkTest, LedgerThatIsGoneIsALoss) {
+  const auto sink = Make();
+  sink->ExpectHistory();
+  const Status status = sink->Open("2-b", 7);
+  EXPECT_EQ(status.code(), StatusCode::kInternal);
+  EXPECT_THAT(status.message(), HasSubstr("StateLost: the ledger ledger of Kafka sink out"));
+  EXPECT_EQ(kafka_.commits, 0) << "the next start must see the same";
+}
+
+TEST_F(KafkaSinkTest, NewSinkOfAnOldJobNeedsNoLedger) { EXPECT_TRUE(Make()->Open("2-b", 7).ok()); }
+
 TEST_F(KafkaSinkTest, ReplacedProcessIsFenced) {
   const auto old = Make();
   ASSERT_TRUE(old->Open("1-a", 0).ok());
