@@ -75,6 +75,32 @@ TEST(RetryTest, WaitsForASinkThatIsAway) {
   EXPECT_GE(engine.clock().Now() - before, std::chrono::seconds(1 + 2 + 4 + 8 + 16));
 }
 
+TEST(RetryTest, AsksASinkAgainThatCannotShowACommittedBatch) {
+  Engine engine(CountJob(""), {.ticks = {{"src", {{{Record("a", 1)}}, {{Record("a", 2)}}}}}});
+  int refused = 0;
+  engine.sink("out").on_committed = [&](int64_t batch) {
+    return batch == 1 && ++refused <= 2 ? UnavailableError("disk full") : OkStatus();
+  };
+  const TimePoint before = engine.clock().Now();
+  ASSERT_THAT(engine.Run(), IsOk());
+  EXPECT_THAT(engine.failures, IsEmpty()) << "the batch itself is done";
+  EXPECT_THAT(engine.Out("out"),
+              ElementsAre(ElementsAre(Count("a", 1, 10)), ElementsAre(Count("a", 2, 15))));
+  EXPECT_GE(engine.clock().Now() - before, std::chrono::seconds(1 + 2));
+}
+
+TEST(RetryTest, EndsAtMaxRestartsBehindACommitToo) {
+  Engine engine(CountJob("  restartPolicy: {maxRestarts: 2}\n"),
+                {.ticks = {{"src", {{{Record("a", 1)}}}}}});
+  int asked = 0;
+  engine.sink("out").on_committed = [&](int64_t) {
+    ++asked;
+    return UnavailableError("disk full");
+  };
+  EXPECT_EQ(engine.Run().message(), "sink \"out\" after commit: disk full");
+  EXPECT_EQ(asked, 3);
+}
+
 TEST(RetryTest, EndsAtMaxRestarts) {
   Engine engine(CountJob("  restartPolicy: {maxRestarts: 2}\n"),
                 {.ticks = {{"src", {{{Record("a", 1)}}}}}});

@@ -46,6 +46,7 @@ class FakeSink final : public Sink {
     return OkStatus();
   }
   Status Committed(int64_t batch) override {
+    if (on_committed) RETURN_IF_ERROR(on_committed(batch));
     if (const auto it = delivered_.find(batch); it != delivered_.end() && !it->second.empty())
       visible[batch] = it->second;
     delivered_.clear();
@@ -60,6 +61,7 @@ class FakeSink final : public Sink {
 
   std::map<int64_t, std::vector<std::string>> visible;  // committed rows by batch
   std::function<Status(const SinkBatch&)> on_deliver;   // an error is what the receiver answers
+  std::function<Status(int64_t)> on_committed;
   std::function<std::string(const std::string&)> why_rejected;  // empty: taken
   int64_t delivered_batch = 0;
   int deliveries = 0;

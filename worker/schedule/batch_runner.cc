@@ -142,6 +142,7 @@ Result<BatchInfo> BatchRunner::Run(BatchPlan plan, double rate, std::stop_token 
     info.attempts = static_cast<int>(attempt);
     const Status status = Attempt(plan, &info);
     if (status.ok()) {
+      RETURN_IF_ERROR(Announce(stop));
       info.plan = std::move(plan);
       return info;
     }
@@ -150,16 +151,19 @@ Result<BatchInfo> BatchRunner::Run(BatchPlan plan, double rate, std::stop_token 
   }
 }
 
+// Sleeps as restartPolicy says; the failure itself at its limit, kAborted when stopped.
+Status BatchRunner::WaitAfter(const Status& failure, int64_t attempt, int64_t batch, const std::stop_token& stop) {
+  const api::RestartPolicy& restarts = parts_->job->spec.restart_policy;
+  if (restarts.max_restarts && attempt > *restarts.max_restarts) return failure;
+  const auto doublings = std::min<int64_t>(attempt - 1, 20);
+  const Duration wait = std::min(restarts.backoff_base * (int64_t{1} << doublings), restarts.backoff_cap);
+  Log(LogLevel::kWarn, "batch failed, trying again", {{"batch", std::to_string(batch)}, {"wait", FormatDuration(wait)}, {"error", failure.message()}});
+  return parts_->clock->SleepFor(wait, stop) ? OkStatus() : AbortedError("stopped while batch " + std::to_string(batch) + " was failing: " + failure.message());
+}
+
 // Decides whether a failed batch is tried again; the failure when it is not.
 Status BatchRunner::AfterFailure(const Status& failure, int64_t attempt, BatchPlan* plan, const std::stop_token& stop) {
-  const api::RestartPolicy& restarts = parts_->job->spec.restart_policy;
-  if (failure.retryable()) {
-    if (restarts.max_restarts && attempt > *restarts.max_restarts) return failure;
-    const auto doublings = std::min<int64_t>(attempt - 1, 20);
-    const Duration wait = std::min(restarts.backoff_base * (int64_t{1} << doublings), restarts.backoff_cap);
-    Log(LogLevel::kWarn, "batch failed, trying again", {{"batch", std::to_string(plan->batch)}, {"wait", FormatDuration(wait)}, {"error", failure.message()}});
-    return parts_->clock->SleepFor(wait, stop) ? OkStatus() : AbortedError("stopped while batch " + std::to_string(plan->batch) + " was failing: " + failure.message());
-  }
+  if (failure.retryable()) return WaitAfter(failure, attempt, plan->batch, stop);
   const api::PoisonBatch& poison = parts_->job->spec.poison_batch;
   if (failure.code() != StatusCode::kInvalid) return failure;
   if (attempt < poison.attempts) return OkStatus();
@@ -276,9 +280,19 @@ Status BatchRunner::CommitBatch(const BatchPlan& plan, const BatchRun& run) {
     for (const int unit : run.ran[stage]) parts_->plan.graph.stages[stage].logic->Settle(unit);
   }
   parts_->tables->Settle();
+  return OkStatus();
+}
+
+// The batch is final here: a sink that cannot show it now is asked again, and nothing is undone.
+Status BatchRunner::Announce(const std::stop_token& stop) {
   for (size_t i = 0; i < parts_->sinks.size(); ++i) {
-    const Status status = parts_->sinks[i]->Committed(commit_.batch);
-    if (!status.ok()) return InternalError("sink \"" + parts_->job->spec.sinks[i].name + "\" after commit: " + status.message());
+    for (int64_t attempt = 1;; ++attempt) {
+      Status status = parts_->sinks[i]->Committed(commit_.batch);
+      if (status.ok()) break;
+      status = status.WithContext("sink \"" + parts_->job->spec.sinks[i].name + "\" after commit");
+      if (!status.retryable()) return status;
+      RETURN_IF_ERROR(WaitAfter(status, attempt, commit_.batch, stop));
+    }
   }
   Failpoint("run.committed");
   for (size_t i = 0; i < parts_->sources.size(); ++i) {

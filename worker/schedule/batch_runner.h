@@ -12,8 +12,9 @@
 namespace millrace::worker {
 
 // Takes one planned batch from compute to commit (protocol section 6), and undoes what a failed attempt changed.
-// Guarantee: when Run returns ok the batch is committed; otherwise state, tables and log are as before it, and no reader of an
-// exactly-once sink sees anything of it. Loop thread only; `parts` and `listener` outlive it.
+// Guarantee: when Run returns ok the batch is committed, and sinks and sources know it. Otherwise state, tables and log are as
+// before it, and no reader of an exactly-once sink sees anything of it; only an error that says "after commit" leaves it
+// committed, for Recover to tell the sinks. Loop thread only; `parts` and `listener` outlive it.
 class BatchRunner {
  public:
   BatchRunner(JobParts* parts, JobListener* listener);
@@ -45,6 +46,8 @@ class BatchRunner {
   Status CommitBatch(const BatchPlan& plan, const BatchRun& run);
   void Undo(const BatchRun& run);
   Status RestoreUnit(int stage, int unit);
+  Status Announce(const std::stop_token& stop);
+  Status WaitAfter(const Status& failure, int64_t attempt, int64_t batch, const std::stop_token& stop);
   Status AfterFailure(const Status& failure, int64_t attempt, BatchPlan* plan, const std::stop_token& stop);
   Status OpenSinks(const JobRecord& record, bool edited);
   Status CheckShape(const JobRecord& record, std::vector<std::string>* kept);

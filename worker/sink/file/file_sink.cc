@@ -25,22 +25,32 @@ bool IsDirectory(const std::string& path) {
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-// Creates `folder` below the existing `base` level by level; each new name is synced, so that files
-// in it survive a crash.
-Status MakeDurableFolder(const std::string& base, std::string_view folder) {
+// What a file system answers to a name that no later attempt can create.
+bool IsNameError(int error) { return error == ENOTDIR || error == ENAMETOOLONG || error == ELOOP; }
+
+// Creates `folder` below the existing `base` level by level, and adds the folders that got a new
+// name to `unsynced`. kInvalid when the name itself cannot be a folder.
+Status CreateFolders(const std::string& base, std::string_view folder,
+                     std::set<std::string>* unsynced) {
   std::string parent = base;
   for (const std::string_view part : Split(folder, '/')) {
     if (part.empty()) continue;
     const std::string path = parent + (parent.ends_with('/') ? "" : "/") + std::string(part);
     const int error = mkdir(path.c_str(), 0755) == 0 ? 0 : errno;
     if (error == 0) {
-      RETURN_IF_ERROR(SyncDirectory(parent));
-    } else if (error != EEXIST && !IsDirectory(path)) {  // read-only parents answer otherwise
-      return ErrnoError("create folder " + path, error);
+      unsynced->insert(parent);
+    } else if (!IsDirectory(path)) {  // read-only parents answer otherwise than EEXIST
+      const Status failure = ErrnoError("create folder " + path, error == EEXIST ? ENOTDIR : error);
+      return error == EEXIST || IsNameError(error) ? InvalidError(failure.message()) : failure;
     }
     parent = path;
   }
   return OkStatus();
+}
+
+// A machine that fails now may have room, or a disk, again later.
+Status MayPass(const Status& status) {
+  return status.code() == StatusCode::kInternal ? UnavailableError(status.message()) : status;
 }
 
 bool IsHiddenName(std::string_view name) { return name.starts_with('_') || name.starts_with('.'); }
@@ -92,7 +102,8 @@ Status FileSink::Open(const std::string& generation, int64_t committed) {
   folders_.clear();
   delivered_ = 0;
   staging_ = options_.path + "/_staging/" + generation;
-  RETURN_IF_ERROR(MakeDurableFolder(options_.path.starts_with('/') ? "/" : ".", staging_));
+  RETURN_IF_ERROR(CreateFolders(options_.path.starts_with('/') ? "/" : ".", staging_, &unsynced_));
+  RETURN_IF_ERROR(SyncFolders());
   RETURN_IF_ERROR(FenceOthers());
   RETURN_IF_ERROR(Scan("", 0, committed));  // only now: nobody else can add a name any more
   return ReadCommitted(committed);
@@ -163,7 +174,7 @@ Status FileSink::Committed(int64_t batch) {
   published_.erase(published_.begin(), published_.upper_bound(batch));
   if (batch <= committed_) return OkStatus();
   Failpoint("file_sink.before_committed");
-  return WriteCommitted(batch);
+  return MayPass(WriteCommitted(batch)).WithContext("file sink");
 }
 
 Status FileSink::Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
@@ -177,18 +188,20 @@ Status FileSink::Deliver(const SinkBatch& batch, const std::vector<SinkPart>& pa
         std::to_string(batch.batch) + " with digest " + other + ", this run has " + digest +
         "; they come from another history of the job. Restore its state or use another path");
   }
-  Status status;
-  for (const SinkPart& part : parts) {
-    const DataFileName name{options_.stream, part.stage, part.unit, batch.batch, digest};
-    for (const auto& [folder, rows] : Route(part, rejected)) {
-      status = WriteFile(name, folder, rows, rejected);
-      if (!status.ok()) break;
-    }
-    if (!status.ok()) break;
-  }
-  if (status.ok()) status = PublishPending();
+  const Status status = MayPass(WriteParts({batch.batch, digest}, parts, rejected));
   pending_.clear();
   return status.WithContext("file sink");
+}
+
+Status FileSink::WriteParts(const BatchName& batch, const std::vector<SinkPart>& parts,
+                            std::vector<RejectedRow>* rejected) {
+  for (const SinkPart& part : parts) {
+    const DataFileName name{options_.stream, part.stage, part.unit, batch.number, batch.digest};
+    for (const auto& [folder, rows] : Route(part, rejected)) {
+      RETURN_IF_ERROR(WriteFile(name, folder, rows, rejected));
+    }
+  }
+  return PublishPending();
 }
 
 FileSink::FolderRows FileSink::Route(const SinkPart& part,
@@ -267,22 +280,30 @@ Status FileSink::EncodeInto(const std::vector<RecordBatch>& rows, const std::str
 Status FileSink::MakeFolder(const std::string& folder) {
   if (folders_.contains(folder)) return OkStatus();
   if (folders_.size() >= kMaxKnownFolders) folders_.clear();
-  RETURN_IF_ERROR(MakeDurableFolder(options_.path, folder));
+  RETURN_IF_ERROR(CreateFolders(options_.path, folder, &unsynced_));
   folders_.insert(folder);
   return OkStatus();
 }
 
 Status FileSink::PublishPending() {
-  std::set<std::string> touched;
   for (const Staged& staged : pending_) RETURN_IF_ERROR(staged.file->Sync());
   for (const Staged& staged : pending_) {
     RETURN_IF_ERROR(staged.file->Publish(staged.target));
     digests_[staged.name.batch].insert(staged.name.digest);
     published_[staged.name.batch].insert(staged.target);
-    touched.insert(staged.folder);
+    unsynced_.insert(staged.folder);
   }
-  for (const std::string& folder : touched) RETURN_IF_ERROR(SyncDirectory(folder));
   pending_.clear();
+  return SyncFolders();
+}
+
+// A folder stays in the list until its sync succeeded: a later attempt finds its files published
+// and would not come here for them.
+Status FileSink::SyncFolders() {
+  while (!unsynced_.empty()) {
+    RETURN_IF_ERROR(SyncDirectory(*unsynced_.begin()));
+    unsynced_.erase(unsynced_.begin());
+  }
   return OkStatus();
 }
 

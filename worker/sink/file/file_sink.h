@@ -32,8 +32,10 @@ struct FileSinkOptions {
 // missing. Open renames the staging folders of other generations away, after which their writers
 // can publish nothing more; Deliver never creates one. A batch is refused when a file of it under
 // another digest exists. Rows that cannot be encoded are reported on every delivery, also for files
-// that exist. Thread-compatible; blocks on the file system. Errors: kAborted when fenced by a newer
-// generation, kInternal (disk full, I/O error) with the path; nothing is half visible.
+// that exist. Thread-compatible; blocks on the file system. Errors, always with the path: kAborted
+// when fenced by a newer generation; kUnavailable (retryable: disk full, I/O error) from Deliver
+// and Committed, kInternal for the same from Open; kInvalid for a folder that cannot be one.
+// Nothing is half visible.
 class FileSink final : public Sink {
  public:
   FileSink(FileSinkOptions options, Projection projection, std::unique_ptr<Encoder> encoder);
@@ -55,17 +57,25 @@ class FileSink final : public Sink {
     DataFileName name;
   };
 
+  struct BatchName {
+    int64_t number = 0;
+    std::string digest;
+  };
+
   Status FenceOthers();
   Status Scan(const std::string& folder, int depth, int64_t committed);
   Status ReadCommitted(int64_t committed);
   Status WriteCommitted(int64_t batch);
   FolderRows Route(const SinkPart& part, std::vector<RejectedRow>* rejected) const;
+  Status WriteParts(const BatchName& batch, const std::vector<SinkPart>& parts,
+                    std::vector<RejectedRow>* rejected);
   Status WriteFile(const DataFileName& name, const std::string& folder,
                    const std::vector<RecordBatch>& rows, std::vector<RejectedRow>* rejected);
   Status EncodeInto(const std::vector<RecordBatch>& rows, const std::string* staging_path,
                     std::unique_ptr<StagedFile>* file, std::vector<RejectedRow>* rejected);
   Status MakeFolder(const std::string& folder);
   Status PublishPending();
+  Status SyncFolders();
 
   FileSinkOptions options_;
   Projection projection_;
@@ -77,6 +87,7 @@ class FileSink final : public Sink {
   std::map<int64_t, std::set<std::string>> digests_;    // of files beyond the committed batch
   std::map<int64_t, std::set<std::string>> published_;  // paths of the same files
   std::set<std::string> folders_;                       // known to exist
+  std::set<std::string> unsynced_;                      // have names that a crash may still take
   std::vector<Staged> pending_;
   int64_t next_staged_ = 0;
 };

@@ -211,13 +211,36 @@ TEST_F(FileSinkTest, FullDiskFailsTheBatchAndShowsNothing) {
   const Status status =
       sink->Deliver(BatchOf(1), {WordPart("s", 0, {{"a", 1}}), WordPart("s", 1, rows)}, &rejected_);
   setrlimit(RLIMIT_FSIZE, &before);
-  EXPECT_EQ(status.code(), StatusCode::kInternal);
-  EXPECT_THAT(status.message(), HasSubstr(path_));
+  EXPECT_TRUE(status.retryable()) << status;
+  EXPECT_THAT(status.message(), HasSubstr("write " + path_ + "/_staging/1-a/counts."));
   EXPECT_THAT(Visible(), IsEmpty());
   EXPECT_TRUE(
       sink->Deliver(BatchOf(1), {WordPart("s", 0, {{"a", 1}}), WordPart("s", 1, rows)}, &rejected_)
           .ok());
   EXPECT_EQ(Visible().size(), 2u) << "the same batch succeeds once there is room";
+}
+
+TEST_F(FileSinkTest, FullDiskKeepsTheCommittedBatchUnannouncedUntilThereIsRoom) {
+  const auto sink = MakeFileSink(path_);
+  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(DeliverWords(*sink, 1).ok());
+  std::filesystem::create_directory(path_ + "/_committed.tmp");  // as root, modes refuse nothing
+  const Status status = sink->Committed(1);
+  EXPECT_TRUE(status.retryable()) << status;
+  EXPECT_THAT(status.message(), HasSubstr("create " + path_ + "/_committed.tmp: Is a directory"));
+  EXPECT_EQ(Committed(), "{\"batch\": 0}\n");
+  std::filesystem::remove(path_ + "/_committed.tmp");
+  EXPECT_TRUE(sink->Committed(1).ok());
+  EXPECT_EQ(Committed(), "{\"batch\": 1}\n");
+}
+
+TEST_F(FileSinkTest, FolderThatIsAFileIsNotTriedForEver) {
+  const auto sink = MakeFileSink(path_, api::JsonFormat{}, "word");
+  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  std::ofstream(path_ + "/a") << "in the way";
+  const Status status = DeliverWords(*sink, 1);
+  EXPECT_EQ(status.code(), StatusCode::kInvalid);
+  EXPECT_EQ(status.message(), "file sink: create folder " + path_ + "/a: Not a directory");
 }
 
 TEST_F(FileSinkTest, RefusesTwoPartsOfOneTask) {
