@@ -65,7 +65,8 @@ void FillNames(StreamingJob* job) {
   }
 }
 
-// Behind so many faults of shape the rules between fields would only repeat them, at quadratic cost.
+// Behind so many faults of shape the rules between fields would only repeat them, at quadratic
+// cost.
 constexpr size_t kMaxShapeErrors = 1000;
 
 void AddRules(const StreamingJob& job, const SourceMap& positions, Diagnostics* diagnostics) {
@@ -89,15 +90,14 @@ bool ReadJob(const Node& root, JobDocument* document) {
     Diagnostics all;
     SourceMap positions;
     FieldReader only(root, "", &all, &positions);
-    Describe(only, ignored);
+    only.Read([&](Fields& fields) { Describe(fields, ignored); });
     for (Diagnostic& found : all) {
       if (found.path == "apiVersion" || found.path == "kind")
         document->diagnostics.push_back(std::move(found));
     }
     return false;
   }
-  Describe(reader, document->job);
-  reader.Finish();
+  reader.Read([&](Fields& fields) { Describe(fields, document->job); });
   return true;
 }
 

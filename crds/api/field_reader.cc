@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "crds/api/findings.h"
 #include "crds/api/scalar.h"
 #include "crds/base/text.h"
 
@@ -20,6 +21,7 @@ bool LooksLikeSecret(std::string_view name) {
 }
 
 std::string Plural(size_t count, std::string_view things) {
+  if (count == 1 && things.ends_with('s')) things.remove_suffix(1);
   return std::to_string(count) + " " + std::string(things);
 }
 
@@ -53,6 +55,10 @@ const Node* FieldReader::Take(const Field& field) {
   }
   known_.emplace_back(field.name);
   const Node* found = node_.Find(field.name);
+  if (const auto meant = meant_.find(field.name); meant != meant_.end()) {
+    found = &meant->second->value;
+    Alias(meant->first, *meant->second);
+  }
   if (found == nullptr && field.required && node_.kind == Node::Kind::kObject) {
     const std::string example =
         field.example.empty() ? "" : ", for example " + std::string(field.example);
@@ -63,6 +69,30 @@ const Node* FieldReader::Take(const Field& field) {
     return nullptr;
   }
   return found;
+}
+
+void FieldReader::Alias(const std::string& name, const Node::Member& member) {
+  const std::string from = PathOf(member.key.text);
+  SourceMap moved;
+  for (auto it = positions_->lower_bound(from);
+       it != positions_->end() && it->first.starts_with(from); ++it) {
+    if (IsWithin(it->first, from)) moved[PathOf(name) + it->first.substr(from.size())] = it->second;
+  }
+  positions_->merge(moved);
+}
+
+void FieldReader::Read(const Describer& describe) {
+  if (node_.kind == Node::Kind::kObject) meant_ = FindMisspelt(node_, NamesOf(describe), known_);
+  const auto before = static_cast<std::ptrdiff_t>(diagnostics_->size());
+  describe(*this);
+  // A misspelt name with a value of another kind may mean something else: its name is blamed only.
+  const auto blamed = [&](const Diagnostic& found) {
+    return std::any_of(meant_.begin(), meant_.end(),
+                       [&](const auto& meant) { return found.path == PathOf(meant.first); });
+  };
+  const auto first = diagnostics_->begin() + before;
+  diagnostics_->erase(std::remove_if(first, diagnostics_->end(), blamed), diagnostics_->end());
+  Finish();
 }
 
 bool FieldReader::Expect(const Node& node, Node::Kind kind, std::string_view expected,
@@ -183,7 +213,7 @@ bool FieldReader::CheckKey(const Node& key, const TextRule& rule, const std::str
                      : number ? "number"
                               : "boolean") +
                     "; write \"" + Excerpt(key.text, 60) + "\" with quotes");
-    return false;
+    return rule.check(key.text).ok();  // what is meant is clear: references to it resolve
   }
   const Status status = rule.check(key.text);
   if (!status.ok()) Error(path, status.message());
@@ -198,9 +228,7 @@ void FieldReader::OnStringMap(const Field& field, StringMapSlot slot) {
               "an object of " + std::string(slot.key->type) + ": " + std::string(slot.value->type),
               path))
     return;
-  if (!CheckCount(node->members.size(), slot.min, slot.max, slot.max == 1 ? "member" : "members",
-                  path))
-    return;
+  if (!CheckCount(node->members.size(), slot.min, slot.max, "members", path)) return;
   std::map<std::string, std::string> values;
   for (const Node::Member& member : node->members) {
     const std::string item = path + "." + member.key.text;
@@ -220,8 +248,7 @@ void FieldReader::OnObject(const Field& field, ObjectSlot slot) {
   slot.create();
   FieldReader inner(*node, PathOf(field.name), diagnostics_, positions_);
   inner.Ignore(slot.ignored);
-  slot.describe(inner);
-  inner.Finish();
+  inner.Read(slot.describe);
 }
 
 void FieldReader::OnList(const Field& field, ListSlot slot) {
@@ -229,13 +256,12 @@ void FieldReader::OnList(const Field& field, ListSlot slot) {
   if (node == nullptr) return;
   const std::string path = PathOf(field.name);
   if (!Expect(*node, Node::Kind::kList, "a list", path)) return;
-  if (!CheckCount(node->items.size(), slot.min, slot.max, "items", path)) return;
-  for (size_t i = 0; i < node->items.size(); ++i) {
+  CheckCount(node->items.size(), slot.min, slot.max, "items", path);
+  for (size_t i = 0; i < std::min(node->items.size(), slot.max); ++i) {
     slot.add();
     FieldReader inner(node->items[i], path + "[" + std::to_string(i) + "]", diagnostics_,
                       positions_);
-    slot.describe(i, inner);
-    inner.Finish();
+    inner.Read([&](Fields& fields) { slot.describe(i, fields); });
   }
 }
 
@@ -249,8 +275,7 @@ void FieldReader::OnObjectMap(const Field& field, ObjectMapSlot slot) {
     const std::string item = path + "." + member.key.text;
     if (!CheckKey(member.key, *slot.key, item)) continue;
     FieldReader inner(member.value, item, diagnostics_, positions_);
-    slot.describe(member.key.text, inner);
-    inner.Finish();
+    inner.Read([&](Fields& fields) { slot.describe(member.key.text, fields); });
   }
 }
 
@@ -277,8 +302,7 @@ void FieldReader::ReadUnion(const Node& node, const std::string& path, const Uni
     return;
   }
   FieldReader inner(*chosen, chosen_path, diagnostics_, positions_);
-  slot.describe(inner);
-  inner.Finish();
+  inner.Read(slot.describe);
 }
 
 void FieldReader::OnUnion(const Field& field, UnionSlot slot) {

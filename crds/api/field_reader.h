@@ -5,13 +5,15 @@
 
 #include "crds/api/diagnostic.h"
 #include "crds/api/fields.h"
+#include "crds/api/misspelt.h"
 #include "crds/api/node.h"
 
 namespace millrace::api {
 
 // Reads the members of one node into the object that Describe names, noting every fault at its
 // path. Faults leave the member at its default; names that break a rule are kept, so that
-// references to them still resolve. Refers to everything it is given. Thread-compatible; lives for
+// references to them still resolve. A misspelt member is one error and is then read as the field
+// that is meant. Refers to everything it is given. Thread-compatible; lives for
 // one object.
 class FieldReader final : public Fields {
  public:
@@ -29,12 +31,15 @@ class FieldReader final : public Fields {
   void OnUnion(const Field& field, UnionSlot slot) override;
   void OneOf(std::vector<std::string> names, bool required) override;
 
-  // Call last: refuses members that nobody asked for, and a node that is no object.
-  void Finish();
-  // Members that are allowed but not read.
+  // Reads all that `describe` names; refuses other members, and a node that is no object.
+  void Read(const Describer& describe);
+  // Members that are allowed but not read. Before Read.
   void Ignore(std::vector<std::string> names);
 
  private:
+  void Finish();
+  // Lets what stands under `member` be blamed under the name of the field that it is read as.
+  void Alias(const std::string& name, const Node::Member& member);
   // The node of the field; none when it is absent (an error where required).
   const Node* Take(const Field& field);
   std::string PathOf(std::string_view name) const;
@@ -54,6 +59,7 @@ class FieldReader final : public Fields {
   Diagnostics* diagnostics_;
   SourceMap* positions_;
   std::vector<std::string> known_;
+  MeantMembers meant_;                // misspelt ones, by the name that is meant
   std::vector<std::string> choices_;  // of the union whose alternatives stand beside the members
   bool whole_ = false;                // the value itself was read: it need not be an object
   bool choice_missing_ = false;

@@ -1,48 +1,18 @@
+#include "tests/engine/check.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <random>
 
-#include "crds/api/codec.h"
-#include "crds/api/findings.h"
-#include "worker/plan/job_plan.h"
-
-namespace millrace::worker {
+namespace millrace::worker::testing {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
-
-// Every error of a manifest, as `millrace check` prints them.
-std::vector<std::string> Check(const std::string& text) {
-  api::JobDocument document = api::ParseJob(text);
-  if (document.readable) {
-    const bool planned = BuildPlan(document.job, &document.diagnostics, document.shape_errors).ok();
-    EXPECT_EQ(planned, !api::HasErrors(document.diagnostics));
-    api::SortByPlace(document.positions, &document.diagnostics);
-  }
-  std::vector<std::string> errors;
-  for (const api::Diagnostic& diagnostic : document.diagnostics) {
-    if (!diagnostic.warning)
-      errors.push_back(api::Render(diagnostic, "job.yaml", document.positions));
-  }
-  return errors;
-}
-
-std::string Job(const std::string& streams,
-                const std::string& source = "{name: lines, stdin: {}, format: {text: {}}}") {
-  return "apiVersion: streaming.millrace.io/v1alpha1\nkind: StreamingJob\nmetadata: {name: "
-         "x}\nspec:\n"
-         "  sources: [" +
-         source + "]\n  streams:\n" + streams + "  sinks: [{name: o, from: s, console: {}}]\n";
-}
-
-std::string Steps(const std::string& steps) {
-  return Job("    - {name: s, from: lines, steps: [" + steps + "]}\n");
-}
 
 TEST(CheckTest, GoesOnBehindAWrongFilter) {
   EXPECT_THAT(Check(Steps("{filter: valu != \"\"}, {set: {length: value.sizes()}}")),
@@ -153,6 +123,65 @@ const Absorbed kCascades[] = {
      Steps("{state: {key: [value], fields: {num: {type: integer, init: \"0\"}}, update: {num: "
            "state.num + 1}, output: {fields: {num: state.num}}}}, {filter: num > 3}"),
      "state.fields.num.type: "},
+    {"EventTimeMisspelt",
+     Job("    - {name: s, from: lines, steps: [{aggregate: {key: [k], window: {tumbling: {length: "
+         "1m}}, time: Event, values: {num: count()}}}]}\n",
+         "{name: lines, stdin: {}, format: {json: {schema: {k: string, at: timestamp}}}, evenTime: "
+         "{timestampExpr: at}}"),
+     "sources[0].evenTime: unknown field \"evenTime\"; did you mean \"eventTime\"?"},
+    {"RequiredFieldMisspelt",
+     Steps("{aggregate: {key: [value], windw: {batch: {}}, values: {num: count()}}}, {filter: num "
+           "> 1}"),
+     "aggregate.windw: unknown field \"windw\"; did you mean \"window\"?"},
+    {"FormatFieldMisspelt",
+     Job("    - {name: s, from: lines, steps: [{filter: a > 1}]}\n",
+         "{name: lines, stdin: {}, fromat: {json: {schema: {a: int}}}}"),
+     "sources[0].fromat: unknown field \"fromat\"; did you mean \"format\"?"},
+    {"MisspeltFieldOfAnotherType",
+     Steps("{aggregate: {key: [value], window: {batch: {}}, valuess: 5}}"),
+     "aggregate.valuess: unknown field \"valuess\"; did you mean \"values\"?"},
+    {"FormatThatOnlyReads",
+     "apiVersion: streaming.millrace.io/v1alpha1\nkind: StreamingJob\nmetadata: {name: x}\nspec:\n"
+     "  sources: [{name: lines, stdin: {}, format: {text: {}}}]\n"
+     "  sinks: [{name: o, from: lines, file: {path: /tmp/o}, format: {regex: {pattern: "
+     "\"(?P<value>.*)\", schema: {value: string}}}}]\n",
+     "sinks[0].format.regex: a regular expression reads lines, it cannot write them"},
+    {"ValueNamedLikeItsKey",
+     Steps("{aggregate: {key: [value], window: {batch: {}}, values: {value: count()}}}"),
+     "aggregate.values.value: the name \"value\" is a key field of the result already"},
+    {"TopOfAnUpdatingStream",
+     Steps(
+         "{aggregate: {key: [value], window: {global: {}}, values: {num: count()}}}, {top: {limit: "
+         "2, window: {global: {}}, orderBy: [{value: num}]}}"),
+     "steps[1].top: the records before it are an updating stream"},
+    {"OtherFieldsOnTimeout",
+     Steps("{state: {key: [value], fields: {num: {type: int, init: \"0\"}}, update: {num: "
+           "state.num + "
+           "1}, timeout: {idle: 5s}, output: {fields: {num: state.num}}, onTimeout: {fields: {x: "
+           "state.num}}}}, {filter: num > 3}"),
+     "onTimeout.fields: must have the fields of output.fields: num"},
+    {"NoOutputForTimeouts",
+     Steps("{state: {key: [value], fields: {num: {type: int, init: \"0\"}}, update: {num: "
+           "state.num + "
+           "1}, timeout: {idle: 5s}, onTimeout: {fields: {x: state.num}}}}"),
+     "onTimeout.fields: needs output.fields with the same fields"},
+    {"NameThatYamlTakesForABoolean",
+     Steps(
+         "{state: {key: [value], fields: {\"n\": {type: int, init: \"0\"}}, update: {n: state.n + "
+         "1}, output: {fields: {num: state.n}}}}, {filter: num > 3}"),
+     "state.update.n: YAML reads the bare name n as a boolean; write \"n\" with quotes"},
+    {"FieldThatYamlTakesForABoolean",
+     Steps(
+         "{state: {key: [value], fields: {n: {type: int, init: \"0\"}}, update: {\"n\": state.n + "
+         "1}, output: {fields: {num: state.n}}}}, {filter: num > 3}"),
+     "state.fields.n: YAML reads the bare name n as a boolean; write \"n\" with quotes"},
+    {"UnknownAggregate",
+     Steps("{aggregate: {key: [value], window: {batch: {}}, values: {num: summ(size(value))}}}, "
+           "{filter: num > 1}"),
+     "values.num: no aggregate or function summ(). Did you mean \"sum\"?"},
+    {"UnknownFunctionOfAnAggregate",
+     Steps("{aggregate: {key: [value], window: {batch: {}}, values: {num: duble(count())}}}"),
+     "values.num: no aggregate or function duble(). Did you mean \"double\"?"},
     {"Circle",
      Job("    - {name: a, from: s, steps: [{filter: x > 1}]}\n    - {name: s, from: a, steps: "
          "[{filter: y > 1}]}\n"),
@@ -161,6 +190,59 @@ const Absorbed kCascades[] = {
 
 INSTANTIATE_TEST_SUITE_P(Causes, CascadeTest, ::testing::ValuesIn(kCascades),
                          [](const auto& test) { return std::string(test.param.name); });
+
+TEST(CheckTest, HiddenFieldsAreNeitherDroppedNorKeysOfAResult) {
+  EXPECT_THAT(Check(Steps("{drop: [__batchTime]}")),
+              ElementsAre(HasSubstr("steps[0].drop[0]: field \"__batchTime\" is hidden: it stays "
+                                    "with every record and is never written")));
+  EXPECT_THAT(Check(Steps("{aggregate: {key: [__source], window: {batch: {}}, values: {num: "
+                          "count()}}}")),
+              ElementsAre(HasSubstr("aggregate.key[0]: field \"__source\" is hidden and would not "
+                                    "be in the result; copy it to a field of your own")));
+  EXPECT_THAT(Check(Steps("{set: {from: __source}}, {aggregate: {key: [from], window: {batch: {}}, "
+                          "values: {num: count()}}}")),
+              IsEmpty());
+}
+
+TEST(CheckTest, NobodyReadsTheEnginesOwnPosition) {
+  EXPECT_THAT(Check(Steps("{set: {a: __position}}, {sample: {fraction: 0.5}}")),
+              ElementsAre(HasSubstr("set.a: no field \"__position\" in this record; it has: value, "
+                                    "__batchTime, __source, __eventTime.")));
+  EXPECT_THAT(Check(Steps("{dedup: {key: [__position], within: 1s}}")),
+              ElementsAre(HasSubstr("dedup.key[0]: no field \"__position\"")));
+}
+
+TEST(CheckTest, UnionNamesBothSchemasWhenTheyDiffer) {
+  const auto united = [](const std::string& step) {
+    return Check(Job("    - {name: t, from: lines, steps: [" + step + "]}\n" +
+                         "    - {name: s, from: lines, steps: [{union: [t]}]}\n",
+                     "{name: lines, stdin: {}, format: {json: {schema: {k: string, v: int}}}}"));
+  };
+  const std::string path = "job.yaml:8:47: spec.streams[1].steps[0].union[0]: ";
+  EXPECT_THAT(united("{map: {v: v * 2, k: k}}"), IsEmpty()) << "the order does not matter";
+  EXPECT_THAT(united("{map: {k: k, v: string(v)}}"),
+              ElementsAre(path + "union needs equal schemas: this stream has {k: string, v: int}, "
+                                 "\"t\" has {k: string, v: string}"));
+  EXPECT_THAT(united("{drop: [v]}"),
+              ElementsAre(path + "union needs equal schemas: this stream has {k: string, v: int}, "
+                                 "\"t\" has {k: string}"));
+  EXPECT_THAT(united("{set: {v: 'v > 3 ? null : v'}}"),
+              ElementsAre(path + "union needs equal schemas: this stream has {k: string, v: int}, "
+                                 "\"t\" has {k: string, v: int?}"));
+}
+
+TEST(CheckTest, LooksIntoAMisspeltField) {
+  const std::string job =
+      Job("    - {name: s, from: lines}\n",
+          "{name: lines, stdin: {}, format: {json: {schema: {at: timestamp}}}, evenTime: "
+          "{timestampExpr: att, watermarkDelay: 5}}");
+  EXPECT_THAT(Check(job),
+              ElementsAre(StartsWith("job.yaml:5:81: spec.sources[0].evenTime: unknown field"),
+                          StartsWith("job.yaml:5:107: spec.sources[0].eventTime.timestampExpr: no "
+                                     "field \"att\""),
+                          StartsWith("job.yaml:5:128: spec.sources[0].eventTime.watermarkDelay: "
+                                     "\"5\" is not a duration")));
+}
 
 // A place of one manifest that is right or wrong, whatever the other places are.
 struct Plant {
@@ -278,4 +360,4 @@ TEST(CheckPropertyTest, MendingOneErrorLeavesTheOtherMessagesAsTheyAre) {
 }
 
 }  // namespace
-}  // namespace millrace::worker
+}  // namespace millrace::worker::testing

@@ -1,6 +1,8 @@
 #include <algorithm>
 
+#include "crds/base/text.h"
 #include "worker/expr/ast.h"
+#include "worker/expr/function_table.h"
 #include "worker/expr/parser.h"
 #include "worker/expr/program.h"
 
@@ -30,10 +32,34 @@ class AggregateSplitter {
         names_, [&](std::string_view name) { return node.name == std::string(name) + "If"; });
   }
 
+  // A call that is neither; its arguments are records' fields or groups' fields, nobody knows.
+  static bool IsUnknown(const Expr& node) {
+    if (node.kind != ExprKind::kCall || node.op != Op::kNone || node.method) return false;
+    const FunctionTable& table = FunctionTable::Get();
+    return node.name != "predict" && node.name != "now" &&
+           table.Find(node.name, false) == nullptr && table.Find(node.name, true) == nullptr;
+  }
+
+  std::string SuggestFor(const std::string& name) const {
+    std::vector<std::string> aggregates;
+    for (const std::string_view known : names_) {
+      aggregates.emplace_back(known);
+      aggregates.push_back(aggregates.back() + "If");
+    }
+    auto near = ClosestName(name, aggregates);
+    if (!near) near = ClosestName(name, FunctionTable::Get().Names(false));
+    return near ? " Did you mean \"" + *near + "\"?" : "";
+  }
+
   void Visit(const Expr& node) {
     bool has_filter = false;
     if (IsAggregate(node, &has_filter)) {
       Replace(node, AddCall(node, has_filter));
+      return;
+    }
+    if (IsUnknown(node)) {
+      errors_->push_back(
+          {node.offset, "no aggregate or function " + node.name + "()." + SuggestFor(node.name)});
       return;
     }
     // Text order, so that the pieces between calls are copied once.

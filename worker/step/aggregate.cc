@@ -46,6 +46,12 @@ class PlanBuilder {
     plan_->key_columns = ResolveFields(env_, schema, spec_.key, "key");
     for (size_t i = 0; i < plan_->key_columns.size(); ++i) {
       const Field& field = schema[static_cast<size_t>(plan_->key_columns[i])];
+      if (Schema::IsHidden(field.name)) {
+        Refuse("key[" + std::to_string(i) + "]",
+               "field \"" + field.name +
+                   "\" is hidden and would not be in the result; copy it to a field of your own "
+                   "with a set step");
+      }
       if (field.type.kind() >= Kind::kJson) {
         Refuse("key[" + std::to_string(i) + "]",
                "a key cannot be " + field.type.ToString() +
@@ -192,7 +198,8 @@ class PlanBuilder {
     std::set<std::string> names;
     for (const Field& field : fields) {
       if (names.insert(field.name).second) continue;
-      Refuse("values", "field \"" + field.name + "\" would be there twice: rename it");
+      Refuse("values." + field.name,
+             "field \"" + field.name + "\" would be there twice: rename it");
     }
     Schema schema(std::move(fields));
     AddHiddenFields(plan_->window, &schema);

@@ -116,8 +116,15 @@ std::unique_ptr<NarrowStep> MakeSetStep(const api::SetStep& spec, const StepEnv&
 
 std::unique_ptr<NarrowStep> MakeDropStep(const api::DropStep& spec, const StepEnv& env) {
   const std::set<std::string> dropped(spec.fields.begin(), spec.fields.end());
-  const size_t found = ResolveFields(env, env.input.schema, spec.fields, "").size();
-  if (found != spec.fields.size()) return nullptr;
+  bool good = ResolveFields(env, env.input.schema, spec.fields, "").size() == spec.fields.size();
+  for (size_t i = 0; i < spec.fields.size(); ++i) {
+    if (!Schema::IsHidden(spec.fields[i]) || env.input.schema.Find(spec.fields[i]) < 0) continue;
+    api::AddError(env.diagnostics, env.path + "[" + std::to_string(i) + "]",
+                  "field \"" + spec.fields[i] +
+                      "\" is hidden: it stays with every record and is never written");
+    good = false;
+  }
+  if (!good) return nullptr;
   std::vector<Field> kept;
   for (const Field& field : env.input.schema.fields()) {
     if (!dropped.contains(field.name)) kept.push_back(field);

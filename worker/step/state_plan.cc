@@ -147,17 +147,16 @@ bool StatePlanner::PlanTimeout() {
   std::vector<std::string> names;
   for (const auto& [name, text] : spec_.output.fields) names.push_back(name);
   if (names.empty()) {
-    AddErrorOnce(env_, At("onTimeout"), "onTimeout needs output.fields, whose fields it repeats");
+    AddErrorOnce(env_, At("onTimeout.fields"),
+                 "needs output.fields with the same fields, so that all records are alike");
     return false;
   }
-  good &= CheckNames(spec_.on_timeout->fields, names, "onTimeout.fields", "field of output.fields");
-  for (const std::string& name : names) {
-    if (spec_.on_timeout->fields.contains(name)) continue;
-    api::AddError(env_.diagnostics, At("onTimeout.fields"),
-                  "field \"" + name + "\" of output.fields is missing");
-    good = false;
-  }
-  return good;
+  const api::ExpressionMap& fields = spec_.on_timeout->fields;
+  const auto given = [&](const std::string& name) { return fields.contains(name); };
+  if (fields.size() == names.size() && std::all_of(names.begin(), names.end(), given)) return good;
+  AddErrorOnce(env_, At("onTimeout.fields"),
+               "must have the fields of output.fields: " + Join(names, ", "));
+  return false;
 }
 
 bool StatePlanner::PlanInitial() {

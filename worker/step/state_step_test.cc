@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -257,11 +258,13 @@ TEST(StateStepTest, OnTimeoutNeedsTheFieldsOfTheOutput) {
   spec.output.fields = {};
   spec.on_timeout = api::StateOnTimeout{"true", {{"user", "user"}}};
   EXPECT_EQ(MakeStateStep(spec, env.env), nullptr);
-  EXPECT_NE(env.errors(), "");
+  EXPECT_THAT(env.errors(), ::testing::HasSubstr("onTimeout.fields: needs output.fields"));
   TestEnv other(Visits());
   spec.output.fields = {{"user", "user"}, {"count", "state.count"}};
   EXPECT_EQ(MakeStateStep(spec, other.env), nullptr);
-  EXPECT_NE(other.errors(), "");
+  EXPECT_THAT(
+      other.errors(),
+      ::testing::HasSubstr("onTimeout.fields: must have the fields of output.fields: count, user"));
 }
 
 TEST(StateStepTest, FieldWithoutInitStartsNull) {

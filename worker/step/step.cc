@@ -92,14 +92,19 @@ ProgramRef CompileExpression(const StepEnv& env, const ExprEnv& names, const std
   return nullptr;
 }
 
-ExprEnv InputNames(const StepEnv& env) { return {env.input.schema, env.tables}; }
+// __position is for the engine's own use.
+ExprEnv InputNames(const StepEnv& env) {
+  std::vector<Field> fields = env.input.schema.fields();
+  std::erase_if(fields, [](const Field& field) { return field.name == kPositionField; });
+  return {Schema(std::move(fields)), env.tables};
+}
 
 std::vector<int> ResolveFields(const StepEnv& env, const Schema& schema,
                                const std::vector<std::string>& names, const std::string& member) {
   std::vector<int> columns;
   for (size_t i = 0; i < names.size(); ++i) {
     const int column = schema.Find(names[i]);
-    if (column >= 0) {
+    if (column >= 0 && names[i] != kPositionField) {
       columns.push_back(column);
       continue;
     }

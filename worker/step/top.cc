@@ -50,9 +50,9 @@ class TopPlanBuilder {
       Refuse("window", "top takes batch, global, tumbling or sliding windows");
     }
     if (env_.input.updating && shape != WindowShape::kBatch) {
-      Refuse("window",
-             "this stream updates its rows, which would be ranked several times: use window: "
-             "{batch: {}}");
+      api::AddError(env_.diagnostics, env_.path,
+                    "this stream updates its rows, which would be ranked several times: use "
+                    "window: {batch: {}}");
     }
   }
 
