@@ -67,7 +67,8 @@ class SinkChecker {
     const Projection projection(schema_, spec_.fields);
     const Result<std::unique_ptr<Encoder>> encoder =
         MakeEncoder(*spec_.format, projection.schema());
-    if (!encoder.ok()) Error(".format", encoder.status().message());
+    const bool only_reads = std::holds_alternative<api::RegexFormat>(*spec_.format);
+    if (!encoder.ok()) Error(only_reads ? ".format.regex" : ".format", encoder.status().message());
   }
 
   void NeedFormat() {
