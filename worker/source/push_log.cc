@@ -2,78 +2,31 @@
 
 #include <fcntl.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 
 #include "crds/base/log.h"
 #include "crds/base/wire.h"
+#include "worker/source/push_log_format.h"
 
-// Format, version 1, little-endian. A directory holds segments named <16 hex digits of their first
-// sequence>.seg:
-//   segment = "MRPL" u32:version u64:first-sequence u64:digest-high u64:digest-low group*
-//   group   = u32:payload-bytes u32:records u32:checksum payload     one write, one sync
-//   payload = (u32:length bytes)*
-// The checksum is the low half of XXH3-64 over payload-bytes, records and payload. The digest of a
-// segment is that of everything before it: digest(after group) = XXH3-128(digest-high digest-low
-// payload); inside a group, of the payload's part before the record asked for.
 namespace millrace::worker {
 namespace {
 
-constexpr std::string_view kMagic = "MRPL";
-constexpr uint32_t kVersion = 1;
-constexpr size_t kSegmentHeaderBytes = 4 + 4 + 8 + 16;
-constexpr size_t kGroupHeaderBytes = 12;
+using push_log::AppendRecord;
+using push_log::Chain;
+using push_log::Checksum;
+using push_log::ForEachRecord;
+using push_log::Hex;
+using push_log::kGroupHeaderBytes;
+using push_log::kMagic;
+using push_log::kSegmentHeaderBytes;
+using push_log::kSuffix;
+using push_log::kVersion;
+
 constexpr size_t kReadPieceBytes = 256 << 10;
-constexpr std::string_view kSuffix = ".seg";
-
-ChainDigest Chain(ChainDigest before, std::string_view payload) {
-  XXH3_state_t* state = XXH3_createState();
-  XXH3_128bits_reset(state);
-  XXH3_128bits_update(state, &before.high, sizeof before.high);
-  XXH3_128bits_update(state, &before.low, sizeof before.low);
-  XXH3_128bits_update(state, payload.data(), payload.size());
-  const XXH128_hash_t hash = XXH3_128bits_digest(state);
-  XXH3_freeState(state);
-  return {hash.high64, hash.low64};
-}
-
-uint32_t Checksum(uint32_t bytes, uint32_t records, std::string_view payload) {
-  return static_cast<uint32_t>(
-      XXH3_64bits_withSeed(payload.data(), payload.size(), (uint64_t{bytes} << 32) | records));
-}
-
-std::string Hex(uint64_t value) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-  return text;
-}
 
 Status Lost(const std::string& what) { return GoneError("StateLost: push log " + what); }
-
-void AppendRecord(std::string_view record, std::string* out) {
-  WireWriter writer(out);
-  writer.U32(static_cast<uint32_t>(record.size()));
-  out->append(record);
-}
-
-// Calls visit(record, bytes before it) for each record of a payload; false when the lengths do not
-// add up.
-template <typename Visit>
-bool ForEachRecord(std::string_view payload, uint64_t count, const Visit& visit) {
-  size_t at = 0;
-  for (uint64_t i = 0; i < count; ++i) {
-    if (payload.size() - at < 4) return false;
-    uint32_t length;
-    std::memcpy(&length, payload.data() + at, 4);
-    if (payload.size() - at - 4 < length) return false;
-    visit(payload.substr(at + 4, length), at);
-    at += 4 + length;
-  }
-  return at == payload.size();
-}
 
 }  // namespace
 

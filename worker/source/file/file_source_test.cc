@@ -8,6 +8,7 @@
 #include <map>
 
 #include "worker/client/compression.h"
+#include "worker/source/file/file_testing.h"
 #include "worker/source/line_buffer.h"
 #include "worker/source/source_testing.h"
 
@@ -19,22 +20,10 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::SourceDriver;
+using testing::Spec;
+using testing::Started;
 using testing::TempFolder;
 using ::testing::UnorderedElementsAre;
-
-api::FileSource Spec(const std::string& path) {
-  api::FileSource spec;
-  spec.path = path;
-  return spec;
-}
-
-std::unique_ptr<FileSource> Started(const api::FileSource& spec, FileReaderOptions options = {},
-                                    const SourcePosition& position = {}) {
-  auto source = std::make_unique<FileSource>(spec, options);
-  const Status status = source->Start(position);
-  EXPECT_TRUE(status.ok()) << status;
-  return source;
-}
 
 std::string Numbered(int count) {
   std::string text;
@@ -340,9 +329,6 @@ TEST(FileSourceTest, ReadsRecordsLargerThanABlock) {
               ElementsAre("1", large, "2", large + "y", "3"));
 }
 
-// ---- paths that are refused
-// ---------------------------------------------------------------------------------
-
 TEST(FileSourceTest, RefusesPathsThatClimbOrNameNoFile) {
   const TempFolder folder;
   ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
@@ -363,121 +349,6 @@ TEST(FileSourceTest, DoesNotLeaveItsFolderThroughLinks) {
   auto source = Started(Spec(folder.path()));
   EXPECT_THAT(SourceDriver(source.get()).NextBatch(), ElementsAre("1"));
   EXPECT_EQ(FileSource(Spec(folder / "link"), {}).Start({}).code(), StatusCode::kInvalid);
-}
-
-// ---- follow
-// -------------------------------------------------------------------------------------------------
-
-api::FileSource Following(const std::string& path) {
-  api::FileSource spec = Spec(path);
-  spec.follow = true;
-  return spec;
-}
-
-TEST(FollowTest, ReadsWholeLinesAsTheFileGrows) {
-  const TempFolder folder;
-  const std::string path = folder.Write("app.log", "1\n2");
-  auto source = Started(Following(path));
-  SourceDriver driver(source.get());
-  EXPECT_THAT(driver.NextBatch(), ElementsAre("1"));
-  EXPECT_THAT(driver.NextBatch(), IsEmpty());
-  folder.Write("app.log", "22\n3\n", true);
-  EXPECT_THAT(driver.NextBatch(), ElementsAre("222", "3"));
-}
-
-TEST(FollowTest, SurvivesRotationByRename) {
-  const TempFolder folder;
-  const std::string path = folder.Write("app.log", "1\n");
-  auto source = Started(Following(path));
-  SourceDriver driver(source.get());
-  EXPECT_THAT(driver.NextBatch(), ElementsAre("1"));
-  folder.Write("app.log", "2\n", true);
-  std::rename(path.c_str(), (folder / "app.log.1").c_str());
-  folder.Write("app.log.1", "3\n", true);
-  folder.Write("app.log", "4\n");
-  EXPECT_THAT(driver.NextBatch(), ElementsAre("2", "3", "4"));
-  std::rename((folder / "app.log.1").c_str(), (folder / "app.log.2").c_str());
-  EXPECT_THAT(driver.NextBatch(), IsEmpty());
-}
-
-TEST(FollowTest, DoesNotReadRotatedFilesTwiceUnderAGlob) {
-  const TempFolder folder;
-  const std::string path = folder.Write("app.log", "1\n");
-  auto source = Started(Following(path + "*"));
-  SourceDriver driver(source.get());
-  EXPECT_THAT(driver.NextBatch(), ElementsAre("1"));
-  std::rename(path.c_str(), (folder / "app.log.1").c_str());
-  folder.Write("app.log", "2\n");
-  folder.Write("app.log.2.gz", *Compress(Codec::kGzip, "0\n"));
-  EXPECT_THAT(driver.NextBatch(), ElementsAre("2"));
-  EXPECT_THAT(driver.NextBatch(), IsEmpty());
-}
-
-TEST(FollowTest, ReplaysAPlannedRangeOfAGrownAndRotatedFile) {
-  const TempFolder folder;
-  const std::string path = folder.Write("app.log", "1\n2\n");
-  auto source = Started(Following(path));
-  SourceDriver driver(source.get());
-  ASSERT_TRUE(driver.Plan().ok());
-  folder.Write("app.log", "3\n", true);
-  std::rename(path.c_str(), (folder / "app.log.1").c_str());
-  folder.Write("app.log", "other\n");
-  CollectingConsumer consumer;
-  ASSERT_TRUE(source->Read(driver.last.front(), &consumer).ok());
-  EXPECT_THAT(consumer.records, ElementsAre("1", "2"));
-}
-
-TEST(FollowTest, StopsOnTruncatedOrRewrittenFiles) {
-  for (const char* text : {"x\n", "another beginning that is longer than before\n"}) {
-    const TempFolder folder;
-    const std::string path = folder.Write("app.log", "first line\nsecond line\n");
-    auto source = Started(Following(path));
-    SourceDriver driver(source.get());
-    EXPECT_EQ(driver.NextBatch().size(), 2u);
-    folder.Write("app.log", text);
-    const auto offer = driver.Plan();
-    EXPECT_EQ(offer.status().code(), StatusCode::kGone) << text;
-    EXPECT_THAT(offer.status().message(), HasSubstr(path));
-  }
-}
-
-TEST(FollowTest, StartsAtTheEndWhenAsked) {
-  const TempFolder folder;
-  api::FileSource spec = Following(folder.Write("app.log", "1\n2"));
-  spec.start_from = api::FileSource::Start::kLatest;
-  auto source = Started(spec);
-  SourceDriver driver(source.get());
-  EXPECT_THAT(driver.NextBatch(), IsEmpty());
-  folder.Write("app.log", "2\n3\n", true);
-  EXPECT_THAT(driver.NextBatch(), ElementsAre("22", "3"));
-}
-
-// ---- cursor
-// -------------------------------------------------------------------------------------------------
-
-TEST(FileCursorTest, KeepsWhatIsGoneOnlyUpToALimit) {
-  FileCursor cursor;
-  std::vector<uint64_t> hashes;
-  for (uint64_t i = 0; i < FileCursor::kKeepGone + 50; ++i) hashes.push_back(i);
-  cursor.Settle(hashes, hashes);
-  EXPECT_EQ(cursor.seen.size(), hashes.size());
-  cursor.Settle({}, {});
-  EXPECT_TRUE(cursor.seen.empty());
-  EXPECT_EQ(cursor.gone.size(), FileCursor::kKeepGone);
-  EXPECT_TRUE(cursor.HasSeen(100));
-  EXPECT_FALSE(cursor.HasSeen(10));
-  const auto again = FileCursor::Decode(cursor.Encode());
-  ASSERT_TRUE(again.ok());
-  EXPECT_EQ(again->gone, cursor.gone);
-}
-
-TEST(FileCursorTest, RefusesDamagedText) {
-  FileCursor cursor;
-  cursor.seen = {1, 2, 3};
-  const std::string text = cursor.Encode();
-  EXPECT_EQ(FileCursor::Decode("?").status().code(), StatusCode::kGone);
-  EXPECT_EQ(FileCursor::Decode(text.substr(0, 8)).status().code(), StatusCode::kGone);
-  EXPECT_EQ(DecodePieces(text).status().code(), StatusCode::kGone);
 }
 
 }  // namespace
