@@ -1,16 +1,10 @@
 #include "worker/data/format.h"
 
+#include "crds/base/overloaded.h"
 #include "worker/data/codecs.h"
 
 namespace millrace::worker {
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 Status NotYet(std::string_view format) {
   return InvalidError("not supported yet: format " + std::string(format));

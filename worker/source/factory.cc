@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "crds/base/overloaded.h"
 #include "worker/source/file/file_source.h"
 #include "worker/source/generator/generator_source.h"
 #include "worker/source/http/http_source.h"
@@ -11,13 +12,6 @@
 
 namespace millrace::worker {
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 constexpr std::string_view kPathField = "__path";
 constexpr std::string_view kLineField = "__line";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "crds/base/overloaded.h"
 #include "crds/base/text.h"
 
 namespace millrace::worker {
@@ -11,13 +12,6 @@ namespace {
 constexpr int64_t kBeginning = std::numeric_limits<int64_t>::min();
 
 int64_t Micros(TimePoint time) { return time.time_since_epoch().count(); }
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 void Refuse(const StepEnv& env, std::string_view member, std::string message) {
   api::AddError(env.diagnostics, env.path + "." + std::string(member), std::move(message));
