@@ -142,8 +142,8 @@ Status RdkafkaProducer::Connect(const KafkaProducerOptions& options) {
 }
 
 void RdkafkaProducer::OnFailedRecord(const rd_kafka_message_t& record) {
-  const char* reason = rd_kafka_message_errstr(&record);
-  NoteFailure(record.err, rd_kafka_topic_name(record.rkt), reason);
+  // Not rd_kafka_message_errstr: of a record that was to be written it returns the payload.
+  NoteFailure(record.err, rd_kafka_topic_name(record.rkt), rd_kafka_err2str(record.err));
 }
 
 void RdkafkaProducer::NoteFailure(rd_kafka_resp_err_t error, const std::string& topic,
@@ -235,6 +235,7 @@ Status RdkafkaProducer::Begin() {
   if (dead_) return InternalError("the Kafka producer is used after an unknown outcome");
   failure_ = OkStatus();
   too_large_topic_.clear();
+  handle_->ForgetEnds();
   if (!transactional_) return OkStatus();
   const RdkafkaError error(rd_kafka_begin_transaction(handle_->get()));
   if (!error) return OkStatus();
@@ -309,7 +310,7 @@ Status RdkafkaProducer::Produce(const KafkaRows& rows, const std::stop_token& st
 
 KafkaSettled RdkafkaProducer::Settled(KafkaOutcome outcome, Status status) {
   if (outcome != KafkaOutcome::kUnknown) owners_.clear();
-  return {outcome, std::move(status), too_large_topic_, handle_->EndIsUnderway()};
+  return {outcome, std::move(status), too_large_topic_, handle_->ends_sent() > 1};
 }
 
 KafkaSettled RdkafkaProducer::Dead(Status status) {

@@ -44,8 +44,8 @@ struct KafkaSettled {
   KafkaOutcome outcome = KafkaOutcome::kCommitted;
   Status status;                // ok exactly when committed
   std::string too_large_topic;  // its broker refused a record for its size; empty for no such thing
-  // A request to end the transaction got no answer, and one sent later did. The first may still
-  // arrive and end the next transaction of this producer too early: make another producer.
+  // The request to end the transaction was sent again. The first may have had no answer, still
+  // arrive, and end the next transaction of this producer too early: make another producer.
   bool spent = false;
 };
 

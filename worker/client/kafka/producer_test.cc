@@ -19,7 +19,8 @@ class ProducerTest : public ::testing::Test {
  protected:
   void SetUp() override {
 #if defined(__SANITIZE_THREAD__)
-    GTEST_SKIP() << "ThreadSanitizer does not know the C11 threads of librdkafka and crashes in them";
+    GTEST_SKIP()
+        << "ThreadSanitizer does not know the C11 threads of librdkafka and crashes in them";
 #endif
     char reason[128];
     client_ = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), reason, sizeof(reason));
@@ -43,7 +44,7 @@ class ProducerTest : public ::testing::Test {
   // Writes one record and commits.
   KafkaSettled Write(KafkaProducer* producer) {
     const int topic = producer->Topic("words").value();
-    const std::string_view value = "v";
+    const std::string_view value = "a value";
     const uint32_t row = 0;
     KafkaRows rows;
     rows.values = {&value, 1};
@@ -97,6 +98,7 @@ TEST_F(ProducerTest, AbortsWhenABrokerRefusesRecords) {
     EXPECT_EQ(settled.status.code(), test.code) << settled.status;
     EXPECT_EQ(settled.too_large_topic, test.too_large_topic);
     EXPECT_THAT(settled.status.message(), HasSubstr("topic words"));
+    EXPECT_THAT(settled.status.message(), ::testing::Not(HasSubstr("a value")));
   }
 }
 
@@ -105,6 +107,16 @@ TEST_F(ProducerTest, TriesAgainWhatMayPass) {
   ASSERT_TRUE(producer->Start({}).ok());
   Fail(kProduce, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
   EXPECT_EQ(Write(producer.get()).outcome, KafkaOutcome::kCommitted);
+}
+
+TEST_F(ProducerTest, IsSpentWhenACommitWasSentTwice) {
+  const auto producer = Make();
+  ASSERT_TRUE(producer->Start({}).ok());
+  EXPECT_FALSE(Write(producer.get()).spent);
+  Fail(kEndTxn, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
+  const KafkaSettled settled = Write(producer.get());
+  EXPECT_EQ(settled.outcome, KafkaOutcome::kCommitted) << settled.status;
+  EXPECT_TRUE(settled.spent);
 }
 
 TEST_F(ProducerTest, FencedCommitLeavesADeadProducer) {

@@ -23,7 +23,7 @@ std::string_view MechanismName(api::SaslMechanism mechanism) {
   return "";
 }
 
-constexpr const char* kWatcher = "millrace";  // of requests and answers
+constexpr const char* kWatcher = "millrace";  // of requests
 
 }  // namespace
 
@@ -104,20 +104,11 @@ void RdkafkaConfig::WatchRequests() {
   rd_kafka_conf_interceptor_add_on_new(
       conf_.get(), kWatcher,
       [](rd_kafka_t* client, const rd_kafka_conf_t*, void* opaque, char*, size_t) {
-        rd_kafka_interceptor_add_on_request_sent(
+        return rd_kafka_interceptor_add_on_request_sent(
             client, kWatcher,
             [](rd_kafka_t*, int, const char*, int32_t, int16_t key, int16_t, int32_t, size_t,
                void* handle) {
-              static_cast<RdkafkaHandle*>(handle)->CountEnds(key, 1);
-              return RD_KAFKA_RESP_ERR_NO_ERROR;
-            },
-            opaque);
-        return rd_kafka_interceptor_add_on_response_received(
-            client, kWatcher,
-            [](rd_kafka_t*, int, const char*, int32_t, int16_t key, int16_t, int32_t, size_t,
-               int64_t, rd_kafka_resp_err_t error, void* handle) {
-              const bool answered = error == RD_KAFKA_RESP_ERR_NO_ERROR;
-              static_cast<RdkafkaHandle*>(handle)->CountEnds(key, answered ? -1 : 0);
+              static_cast<RdkafkaHandle*>(handle)->OnRequestSent(key);
               return RD_KAFKA_RESP_ERR_NO_ERROR;
             },
             opaque);

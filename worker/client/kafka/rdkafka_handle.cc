@@ -75,8 +75,8 @@ void RdkafkaHandle::OnLog(int level, const char* facility, const char* text) {
   Log(LevelOf(level), "kafka client", {{"about", facility}, {"text", Scrub(text)}});
 }
 
-void RdkafkaHandle::CountEnds(int16_t api_key, int change) {
-  if (api_key == kEndTxn) unanswered_ends_ += change;
+void RdkafkaHandle::OnRequestSent(int16_t api_key) {
+  if (api_key == kEndTxn) ++ends_sent_;
 }
 
 // A Secret says nothing about its token's end: it is read again every few minutes.

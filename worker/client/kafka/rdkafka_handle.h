@@ -55,9 +55,11 @@ class RdkafkaHandle {
   rd_kafka_t* get() const { return client_; }
   // The last trouble of connections, ok for none; call rd_kafka_poll first.
   Status ConnectionStatus() const;
-  // Whether a request to end a transaction was sent and never answered: it may still arrive, and
-  // end another transaction of the same producer.
-  bool EndIsUnderway() const { return unanswered_ends_ > 0; }
+  // Requests to end a transaction that were sent since ForgetEnds. With a second one, the first may
+  // have had no answer and still arrive. (Answers are not counted: librdkafka 2.0 tells of them
+  // twice.)
+  int ends_sent() const { return ends_sent_; }
+  void ForgetEnds() { ends_sent_ = 0; }
   // `status` with the last trouble of connections behind the message, if there is any.
   Status Explain(Status status) const;
 
@@ -69,7 +71,7 @@ class RdkafkaHandle {
   void OnError(rd_kafka_resp_err_t error, const char* reason);
   void OnLog(int level, const char* facility, const char* text);
   void OnTokenWanted(rd_kafka_t* client);
-  void CountEnds(int16_t api_key, int change);
+  void OnRequestSent(int16_t api_key);
   bool AcceptsCertificate(int depth, const char* bytes, size_t size, std::string* reason) const;
   std::string Scrub(std::string text) const;
 
@@ -80,7 +82,7 @@ class RdkafkaHandle {
   rd_kafka_t* client_ = nullptr;
   std::atomic<int64_t> log_window_{0};
   std::atomic<int> log_lines_{0};
-  std::atomic<int> unanswered_ends_{0};
+  std::atomic<int> ends_sent_{0};
   mutable std::mutex mutex_;
   Status connection_;  // guarded by mutex_
 };
