@@ -3,10 +3,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <tuple>
 #include <utility>
 
 #include <prometheus/counter.h>
@@ -61,10 +63,29 @@ struct JobMetrics::Impl {
       return &prometheus::BuildGauge().Name(known).Help(FindMetric(known).help).Labels(constant_labels).Register(registry).Add(labels);
     });
   }
-  prometheus::Histogram& Histogram(std::string_view name) {
-    return Cached(&histograms, name, {}, {}, [this](const std::string& known, const Labels& labels) {
+  prometheus::Histogram& Histogram(std::string_view name, std::string_view label = {}, std::string_view value = {}) {
+    return Cached(&histograms, name, label, value, [this](const std::string& known, const Labels& labels) {
       return &prometheus::BuildHistogram().Name(known).Help(FindMetric(known).help).Labels(constant_labels).Register(registry).Add(labels, Buckets());
     });
+  }
+
+  // Of one partition: the only metrics with several labels.
+  struct Partition {
+    prometheus::Gauge* committed;
+    prometheus::Gauge* end;
+    prometheus::Gauge* lag;
+  };
+  prometheus::Gauge* PartitionGauge(const std::string& name, const Labels& labels) {
+    return &prometheus::BuildGauge().Name(name).Help(FindMetric(name).help).Labels(constant_labels).Register(registry).Add(labels);
+  }
+  const Partition& PartitionOf(const std::string& source, const PartitionProgress& progress) {
+    const auto [it, added] = partitions.try_emplace({source, progress.topic, progress.partition});
+    if (added) {
+      const Labels labels{{"source", source}, {"topic", progress.topic}, {"partition", std::to_string(progress.partition)}};
+      it->second = {PartitionGauge("millrace_kafka_committed_offset", labels), PartitionGauge("millrace_kafka_end_offset", labels),
+                    PartitionGauge("millrace_kafka_lag_records", labels)};
+    }
+    return it->second;
   }
 
   // By name and value of the label. The registry owns the metrics and keeps them where they are.
@@ -90,14 +111,17 @@ struct JobMetrics::Impl {
   Cache<prometheus::Counter> counters;
   Cache<prometheus::Gauge> gauges;
   Cache<prometheus::Histogram> histograms;
+  std::map<std::tuple<std::string, std::string, int>, Partition> partitions;  // scheduler's thread
   std::mutex scrape;  // one Text at a time
   double cpu_seen = 0;  // guarded by scrape
   std::vector<std::string> stages;
+  std::vector<std::string> kafka_sinks;
 };
 
 JobMetrics::JobMetrics(JobMetricsOptions options, const Clock* clock)
     : clock_(clock), impl_(std::make_unique<Impl>(Labels{{"namespace", options.ns}, {"job", options.job}})) {
   impl_->stages = options.stages;
+  impl_->kafka_sinks = options.kafka_sinks;
   impl_->Gauge("millrace_build_info", "version", options.version).Set(1);
   impl_->Gauge("millrace_batch_interval_seconds").Set(Seconds(options.batch_interval));
   impl_->Gauge("process_start_time_seconds").Set(UnixSeconds(clock->Now()));
@@ -118,6 +142,7 @@ JobMetrics::JobMetrics(JobMetricsOptions options, const Clock* clock)
     impl_->Gauge("millrace_watermark_timestamp_seconds", "source", source);
   }
   for (const std::string& sink : options.sinks) impl_->Counter("millrace_output_records_total", "sink", sink);
+  for (const std::string& sink : options.kafka_sinks) OnTransactions(sink, {});
   for (const std::string& stage : options.stages) {
     impl_->Counter("millrace_stage_seconds_total", "stage", stage);
     impl_->Counter("millrace_stage_tasks_total", "stage", stage);
@@ -157,6 +182,28 @@ void JobMetrics::OnBatchCommitted(const BatchInfo& info) {
 void JobMetrics::OnBatchFailed(int64_t, int, const Status&) { impl_->Counter("millrace_batch_failures_total").Increment(); }
 
 void JobMetrics::OnIdle(int64_t lag_records) { impl_->Gauge("millrace_lag_records").Set(static_cast<double>(lag_records)); }
+
+void JobMetrics::OnProgress(const std::string& source, const std::vector<PartitionProgress>& partitions) {
+  for (const PartitionProgress& progress : partitions) {
+    const Impl::Partition& gauges = impl_->PartitionOf(source, progress);
+    gauges.committed->Set(static_cast<double>(progress.committed));
+    gauges.end->Set(static_cast<double>(progress.end));
+    gauges.lag->Set(static_cast<double>(std::max<int64_t>(0, progress.end - progress.committed)));
+  }
+}
+
+void JobMetrics::OnTransactions(const std::string& sink, const SinkTransactions& transactions) {
+  const bool kafka = std::find(impl_->kafka_sinks.begin(), impl_->kafka_sinks.end(), sink) != impl_->kafka_sinks.end();
+  if (!kafka) return;
+  const std::pair<const char*, int64_t> counts[] = {{"millrace_kafka_transactions_committed_total", transactions.committed},
+                                                    {"millrace_kafka_transactions_aborted_total", transactions.aborted},
+                                                    {"millrace_kafka_transactions_unknown_total", transactions.unknown},
+                                                    {"millrace_kafka_fenced_total", transactions.fenced},
+                                                    {"millrace_kafka_producers_total", transactions.producers}};
+  for (const auto& [name, count] : counts) impl_->Counter(name, "sink", sink).Increment(static_cast<double>(count));
+  prometheus::Histogram& times = impl_->Histogram("millrace_kafka_transaction_commit_seconds", "sink", sink);
+  for (const Duration time : transactions.commit_times) times.Observe(Seconds(time));
+}
 
 std::string JobMetrics::Text() {
   std::lock_guard lock(impl_->scrape);

@@ -14,7 +14,7 @@ namespace {
 using ::testing::HasSubstr;
 
 JobMetrics MakeMetrics(const Clock* clock) {
-  return JobMetrics({"word-count", "default", "0.1.0", std::chrono::seconds(1), {"lines"}, {"out"}, {"lines", "counts.aggregate"}}, clock);
+  return JobMetrics({"word-count", "default", "0.1.0", std::chrono::seconds(1), {"lines"}, {"out"}, {"lines", "counts.aggregate"}, {"out"}}, clock);
 }
 
 TEST(MetricCatalogueTest, NamesFollowThePrometheusConventions) {
@@ -32,9 +32,32 @@ TEST(MetricCatalogueTest, NamesFollowThePrometheusConventions) {
 TEST(JobMetricsTest, ExportsEveryMetricOfTheCatalogueFromTheStart) {
   const ManualClock clock(TimePoint(std::chrono::seconds(100)));
   JobMetrics metrics = MakeMetrics(&clock);
+  metrics.OnProgress("lines", {{"words", 3, 40, 100}});
   const std::string text = metrics.Text();
   for (const Metric& metric : MetricCatalogue()) EXPECT_THAT(text, HasSubstr("# HELP " + std::string(metric.name) + " "));
   EXPECT_THAT(text, HasSubstr("millrace_input_records_total{job=\"word-count\",namespace=\"default\",source=\"lines\"} 0"));
+}
+
+TEST(JobMetricsTest, ShowsPartitionsAndTransactionsOfKafka) {
+  const ManualClock clock(TimePoint(std::chrono::seconds(100)));
+  JobMetrics metrics = MakeMetrics(&clock);
+  metrics.OnProgress("lines", {{"words", 3, 40, 100}});
+  metrics.OnProgress("lines", {{"words", 3, 90, 100}});
+  SinkTransactions transactions;
+  transactions.committed = 2;
+  transactions.fenced = 1;
+  transactions.commit_times = {std::chrono::milliseconds(20)};
+  metrics.OnTransactions("out", transactions);
+  metrics.OnTransactions("no kafka sink", transactions);
+  const std::string text = metrics.Text();
+  const std::string labels = R"({job="word-count",namespace="default",)";
+  EXPECT_THAT(text, HasSubstr("millrace_kafka_committed_offset" + labels + R"(partition="3",source="lines",topic="words"} 90)"));
+  EXPECT_THAT(text, HasSubstr("millrace_kafka_end_offset" + labels + R"(partition="3",source="lines",topic="words"} 100)"));
+  EXPECT_THAT(text, HasSubstr("millrace_kafka_lag_records" + labels + R"(partition="3",source="lines",topic="words"} 10)"));
+  EXPECT_THAT(text, HasSubstr("millrace_kafka_transactions_committed_total" + labels + R"(sink="out"} 2)"));
+  EXPECT_THAT(text, HasSubstr("millrace_kafka_fenced_total" + labels + R"(sink="out"} 1)"));
+  EXPECT_THAT(text, HasSubstr("millrace_kafka_transaction_commit_seconds_count" + labels + R"(sink="out"} 1)"));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("no kafka sink")));
 }
 
 TEST(JobMetricsTest, CountsCommittedBatches) {

@@ -36,6 +36,12 @@ class Listeners final : public JobListener {
   void OnIdle(int64_t lag_records) override {
     for (JobListener* listener : listeners_) listener->OnIdle(lag_records);
   }
+  void OnProgress(const std::string& source, const std::vector<PartitionProgress>& partitions) override {
+    for (JobListener* listener : listeners_) listener->OnProgress(source, partitions);
+  }
+  void OnTransactions(const std::string& sink, const SinkTransactions& transactions) override {
+    for (JobListener* listener : listeners_) listener->OnTransactions(sink, transactions);
+  }
 
  private:
   std::vector<JobListener*> listeners_;
@@ -52,9 +58,12 @@ LogLevel LevelOf(api::Logging::Level level) {
 }
 
 JobMetricsOptions MetricsOptions(const api::StreamingJob& job, const JobPlan& plan) {
-  JobMetricsOptions options{job.metadata.name, job.metadata.ns, Version(), job.spec.batch_interval, {}, {}, {}};
+  JobMetricsOptions options{job.metadata.name, job.metadata.ns, Version(), job.spec.batch_interval, {}, {}, {}, {}};
   for (const api::Source& source : job.spec.sources) options.sources.push_back(source.name);
-  for (const api::Sink& sink : job.spec.sinks) options.sinks.push_back(sink.name);
+  for (const api::Sink& sink : job.spec.sinks) {
+    options.sinks.push_back(sink.name);
+    if (std::holds_alternative<api::KafkaSink>(sink.kind)) options.kafka_sinks.push_back(sink.name);
+  }
   for (const StageSpec& stage : plan.graph.stages) options.stages.push_back(stage.id);
   return options;
 }

@@ -166,6 +166,7 @@ Result<std::optional<BatchPlan>> Scheduler::PlanNext() {
     if (!runner_.HasWork(runner_.ContextOf(plan))) {
       timer_->Ran(plan.batch_time);
       listener_->OnIdle(lag_records_);
+      Report();
       return std::optional<BatchPlan>();
     }
   }
@@ -190,7 +191,19 @@ Status Scheduler::RunPlanned(const BatchPlan& plan, std::stop_token stop) {
   if (info.input_records > 0) last_input_ = end;
   completed_ = plan.final;
   listener_->OnBatchCommitted(info);
+  Report();
   return OkStatus();
+}
+
+// Tells the listener how far sources are read and what sinks' transactions did.
+void Scheduler::Report() {
+  for (size_t i = 0; i < parts_->sources.size(); ++i) {
+    const std::string& name = parts_->job->spec.sources[i].name;
+    if (parts_->sources[i] != nullptr) listener_->OnProgress(name, parts_->sources[i]->Progress(PositionOf(name)));
+  }
+  for (size_t i = 0; i < parts_->sinks.size(); ++i) {
+    listener_->OnTransactions(parts_->job->spec.sinks[i].name, parts_->sinks[i]->TakeTransactions());
+  }
 }
 
 }  // namespace millrace::worker

@@ -36,6 +36,7 @@ class Scheduler {
  private:
   Status Open();
   Status RunPlanned(const BatchPlan& plan, std::stop_token stop);
+  void Report();
   // The next batch when there is anything to act on.
   Result<std::optional<BatchPlan>> PlanNext();
   Result<bool> CollectOffers(BatchPlan* plan);

@@ -35,6 +35,16 @@ struct RejectedRow {
   std::string value;  // the row as JSON
 };
 
+// Transactions of a sink since they were last asked for.
+struct SinkTransactions {
+  int64_t committed = 0;
+  int64_t aborted = 0;
+  int64_t unknown = 0;    // brokers did not say how they ended
+  int64_t fenced = 0;     // ended by somebody else
+  int64_t producers = 0;  // times that the transactional id was taken
+  std::vector<Duration> commit_times;
+};
+
 // An output. Calls come from the scheduler's thread, batch by batch in order.
 // Exactly-once sinks: Deliver of a batch that was delivered already (wholly or in part, also by an
 // earlier process) writes only what is missing.
@@ -54,6 +64,7 @@ class Sink {
                          std::vector<RejectedRow>* rejected) = 0;
   // Batch committed: readers may see it.
   virtual Status Committed(int64_t batch) = 0;
+  virtual SinkTransactions TakeTransactions() { return {}; }
 };
 
 }  // namespace millrace::worker

@@ -30,6 +30,14 @@ struct SourcePosition {
   std::map<int, std::string> offsets;  // partition -> `to` of its last range
 };
 
+// How far a partition of a broker was read by committed batches, and how far it reaches.
+struct PartitionProgress {
+  std::string topic;
+  int partition = 0;
+  int64_t committed = 0;  // offset of the next record
+  int64_t end = 0;        // one past the last record that may be read
+};
+
 struct OfferRequest {
   const SourcePosition* position = nullptr;
   TimePoint batch_time;
@@ -72,6 +80,8 @@ class Source {
   virtual Status Read(const PartitionRange& range, RecordConsumer* consumer) = 0;
   // Everything up to `position` is committed: logs may be trimmed.
   virtual void Committed(const SourcePosition& /*position*/) {}
+  // Of the partitions that have offsets; from what is known without asking. Scheduler's thread.
+  virtual std::vector<PartitionProgress> Progress(const SourcePosition& /*committed*/) const { return {}; }
   virtual void Stop() {}
 };
 

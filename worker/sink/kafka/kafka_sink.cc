@@ -8,7 +8,8 @@
 namespace millrace::worker {
 namespace {
 
-constexpr int kMaxSizeRounds = 24;  // halvings from the largest record to the smallest
+constexpr size_t kMaxCommitTimes = 1000;  // kept until somebody asks
+constexpr int kMaxSizeRounds = 24;        // halvings from the largest record to the smallest
 
 }  // namespace
 
@@ -64,6 +65,7 @@ Status KafkaSink::Connect() {
   ASSIGN_OR_RETURN(std::unique_ptr<KafkaProducer> producer, peers_.make_producer(options));
   RETURN_IF_ERROR(producer->Start(options_.stop));
   producer_ = std::move(producer);
+  ++transactions_.producers;
   unknown_ = false;
   return OkStatus();
 }
@@ -80,8 +82,8 @@ Status KafkaSink::WriteOpening() {
   ledger_.generation = generation_;
   Status status = producer_->Begin();
   if (status.ok()) status = ProduceRecord(ledger_);
-  const KafkaSettled settled =
-      status.ok() ? producer_->Commit(options_.stop) : producer_->Abort(options_.stop);
+  const KafkaSettled settled = status.ok() ? Commit() : producer_->Abort(options_.stop);
+  Count(settled);
   if (settled.outcome != KafkaOutcome::kCommitted || settled.spent) producer_.reset();
   if (settled.outcome == KafkaOutcome::kCommitted) return OkStatus();
   return settled.status.WithContext("open the ledger " + peers_.ledger->topic());
@@ -186,11 +188,37 @@ KafkaSettled KafkaSink::Attempted(const std::vector<SinkPart>& parts, Attempt* a
                                   std::vector<RejectedRow>* rejected) {
   const Status written = WriteAll(parts, attempt, rejected);
   if (!attempt->begun) return {KafkaOutcome::kAborted, written, {}};  // nothing to write
-  if (written.ok()) return producer_->Commit(options_.stop);
+  if (written.ok()) return Commit();
   KafkaSettled settled = producer_->Abort(options_.stop);
   // The writer knows better than the producer what went wrong, but not that it was fenced.
   if (settled.status.code() != StatusCode::kAborted) settled.status = written;
   return settled;
+}
+
+KafkaSettled KafkaSink::Commit() {
+  const MonotonicTime begin = options_.clock->Monotonic();
+  KafkaSettled settled = producer_->Commit(options_.stop);
+  if (settled.status.ok() && transactions_.commit_times.size() < kMaxCommitTimes) {
+    transactions_.commit_times.push_back(options_.clock->Monotonic() - begin);
+  }
+  return settled;
+}
+
+void KafkaSink::Count(const KafkaSettled& settled) {
+  switch (settled.outcome) {
+    case KafkaOutcome::kCommitted:
+      ++transactions_.committed;
+      break;
+    case KafkaOutcome::kAborted:
+      ++transactions_.aborted;
+      break;
+    case KafkaOutcome::kUnknown:
+      ++transactions_.unknown;
+      break;
+  }
+  if (settled.status.code() == StatusCode::kAborted && !options_.stop.stop_requested()) {
+    ++transactions_.fenced;
+  }
 }
 
 // What the batch's failure is, and what the next attempt must find out anew.
@@ -221,6 +249,7 @@ Status KafkaSink::Deliver(const SinkBatch& batch, const std::vector<SinkPart>& p
     if (ledger_.batch == batch.batch) attempt.record.tasks = ledger_.tasks;
     std::vector<RejectedRow> refused;
     const KafkaSettled settled = Attempted(parts, &attempt, &refused);
+    if (attempt.begun) Count(settled);
     if (settled.status.ok()) {
       if (settled.spent) producer_.reset();
       if (attempt.begun) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "worker/client/kafka/admin.h"
@@ -60,6 +61,7 @@ class KafkaSink final : public Sink {
   Status Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
                  std::vector<RejectedRow>* rejected) override;
   Status Committed(int64_t) override { return OkStatus(); }
+  SinkTransactions TakeTransactions() override { return std::exchange(transactions_, {}); }
 
  private:
   // A transaction that is begun when the first record needs it.
@@ -85,6 +87,8 @@ class KafkaSink final : public Sink {
   Status ProduceRecord(const LedgerRecord& record);
   KafkaSettled Attempted(const std::vector<SinkPart>& parts, Attempt* attempt,
                          std::vector<RejectedRow>* rejected);
+  KafkaSettled Commit();
+  void Count(const KafkaSettled& settled);
   Status AfterFailure(const KafkaSettled& settled);
   Status Fenced(const std::string& why) const;
 
@@ -93,6 +97,7 @@ class KafkaSink final : public Sink {
   KafkaSinkPeers peers_;
   TopicBook topics_;
   std::string generation_;
+  SinkTransactions transactions_;
   LedgerRecord ledger_;  // what is known to be delivered
   bool expects_history_ = false;
   bool unknown_ = false;  // the outcome of the last transaction of a producer that is gone

@@ -217,6 +217,20 @@ Status KafkaSource::Read(const PartitionRange& range, RecordConsumer* consumer) 
   return cluster_->Fetch(wanted, IsolationOf(spec_), hidden_.columns(), visit, stop_.get_token());
 }
 
+std::vector<PartitionProgress> KafkaSource::Progress(const SourcePosition& committed) const {
+  const Result<KafkaView> view = watcher_->view();
+  std::vector<PartitionProgress> progress;
+  if (!view.ok()) return progress;
+  for (const KafkaPartitionView& partition : view->partitions) {
+    const int unit = cursor_.Find(partition.topic, partition.partition);
+    if (unit < 0) continue;
+    const auto offset = committed.offsets.find(unit);
+    const std::optional<int64_t> read = offset == committed.offsets.end() ? std::nullopt : ParseNumber(offset->second);
+    progress.push_back({partition.topic, partition.partition, read.value_or(cursor_.units[static_cast<size_t>(unit)].start), partition.end});
+  }
+  return progress;
+}
+
 void KafkaSource::Committed(const SourcePosition& position) {
   const Result<KafkaCursor> cursor = KafkaCursor::Decode(position.cursor);
   if (!cursor.ok()) return;  // the next offer will say so

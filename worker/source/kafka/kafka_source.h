@@ -32,6 +32,7 @@ class KafkaSource final : public Source {
   Result<SourceOffer> Offer(const OfferRequest& request) override;
   Status Read(const PartitionRange& range, RecordConsumer* consumer) override;
   void Committed(const SourcePosition& position) override;
+  std::vector<PartitionProgress> Progress(const SourcePosition& committed) const override;
   void Stop() override;
 
  private:
