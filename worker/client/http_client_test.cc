@@ -82,10 +82,10 @@ TEST(HttpClientTest, StopsAfterTooManyRedirects) {
   EXPECT_THAT(ClientOf(server.Url("/"))->Send({}).status().message(), HasSubstr("more than 5"));
 }
 
-// Accepts connections and never says anything.
-class SilentServer {
+// Accepts connections and says nothing, or exactly what it is told.
+class RawServer {
  public:
-  SilentServer() : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+  RawServer() : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -94,17 +94,55 @@ class SilentServer {
     EXPECT_EQ(getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size), 0);
     port_ = ntohs(address.sin_port);
   }
-  ~SilentServer() { close(fd_); }
+  ~RawServer() {
+    if (thread_.joinable()) thread_.join();
+    close(fd_);
+  }
   void Listen() { EXPECT_EQ(listen(fd_, 8), 0); }
+  // Answers one request with these bytes and hangs up.
+  void Answer(const std::string& bytes) {
+    Listen();
+    thread_ = std::jthread([this, bytes] {
+      const int peer = accept(fd_, nullptr, nullptr);
+      char request[4096];
+      EXPECT_GT(recv(peer, request, sizeof request, 0), 0);
+      EXPECT_EQ(send(peer, bytes.data(), bytes.size(), MSG_NOSIGNAL),
+                static_cast<ssize_t>(bytes.size()));
+      close(peer);
+    });
+  }
   std::string Url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/"; }
 
  private:
   int fd_;
   int port_ = 0;
+  std::jthread thread_;
 };
 
+TEST(HttpClientTest, AnswersThatAreCutOrNoHttpAreErrorsB64) {
+  const std::pair<const char*, std::string> cases[] = {
+      {"short body", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"},
+      {"negative length", "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhalf"},
+      {"length beyond all", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nx"},
+      {"no chunk size",
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nx\r\n0\r\n\r\n"},
+      {"cut chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\nx"},
+      {"no HTTP", "hello\r\n\r\n"},
+      {"nothing", ""},
+  };
+  for (const auto& [name, bytes] : cases) {
+    RawServer server;
+    server.Answer(bytes);
+    const Status status = ClientOf(server.Url())->Send({}).status();
+    EXPECT_EQ(status.code(), StatusCode::kUnavailable) << name;
+    EXPECT_THAT(status.message(),
+                HasSubstr(": the connection was lost before the answer was complete"))
+        << name;
+  }
+}
+
 TEST(HttpClientTest, GivesUpAtTheDeadline) {
-  SilentServer server;
+  RawServer server;
   server.Listen();
   HttpClientOptions options;
   options.timeout = std::chrono::milliseconds(100);
@@ -128,7 +166,7 @@ TEST(HttpClientTest, DripFeedMeetsTheDeadlineToo) {
 }
 
 TEST(HttpClientTest, NoListenerIsUnavailable) {
-  SilentServer server;  // bound, not listening
+  RawServer server;  // bound, not listening
   const Status status = ClientOf(server.Url())->Send({}).status();
   EXPECT_EQ(status.code(), StatusCode::kUnavailable) << status;
   EXPECT_THAT(status.message(), HasSubstr("no connection"));
