@@ -136,7 +136,7 @@ kind: StreamingJob
 metadata: {name: refused}
 spec:
   sources: [{name: lines, stdin: {}, format: {text: {}}}]
-  sinks: [{name: out, from: lines, redis: {address: "redis:6379", keyExpr: value}}]
+  sinks: [{name: out, from: lines, sql: {url: "mysql://db/x", table: lines}}]
   upgrade: {rollback: {enabled: true}}
 )";
   const JobDocument document = ParseJob(text);
@@ -144,8 +144,8 @@ spec:
   RefuseUnsupported(document.job, &refused);
   ASSERT_EQ(refused.size(), 2u);
   EXPECT_EQ(Render(refused[0], "job.yaml", document.positions),
-            "job.yaml:6:43: spec.sinks[0].redis: the sink redis is not supported yet; use console, "
-            "file, http or kafka, or run with --sink console");
+            "job.yaml:6:41: spec.sinks[0].sql: the sink sql is not supported yet; use console, "
+            "file, http, kafka or redis, or run with --sink console");
   EXPECT_EQ(refused[1].path, "spec.upgrade.rollback");
 }
 

@@ -34,11 +34,9 @@ void RefuseTables(const StreamingJob& job, Refusals* refusals) {
   for (size_t i = 0; i < job.spec.tables.size(); ++i) {
     const Table& table = job.spec.tables[i];
     const std::string path = At("tables", i);
-    const std::string use = "use file, http, kafka or stream";
+    const std::string use = "use file, http, redis, kafka or stream";
     refusals->Add(std::holds_alternative<SqlTable>(table.kind), path + ".sql",
                   "tables from sql are", use);
-    refusals->Add(std::holds_alternative<RedisTable>(table.kind), path + ".redis",
-                  "tables from redis are", use);
     refusals->Add(table.distribution == Table::Distribution::kPartitioned, path + ".distribution",
                   "Partitioned is", "use Broadcast");
     refusals->AddFormat(table.format, path);
@@ -49,9 +47,7 @@ void RefuseSinks(const StreamingJob& job, Refusals* refusals) {
   for (size_t i = 0; i < job.spec.sinks.size(); ++i) {
     const Sink& sink = job.spec.sinks[i];
     const std::string path = At("sinks", i);
-    const std::string use = "use console, file, http or kafka, or run with --sink console";
-    refusals->Add(std::holds_alternative<RedisSink>(sink.kind), path + ".redis",
-                  "the sink redis is", use);
+    const std::string use = "use console, file, http, kafka or redis, or run with --sink console";
     refusals->Add(std::holds_alternative<SqlSink>(sink.kind), path + ".sql", "the sink sql is",
                   use);
     refusals->Add(std::holds_alternative<ElasticsearchSink>(sink.kind), path + ".elasticsearch",

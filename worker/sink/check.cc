@@ -8,6 +8,7 @@
 #include "worker/sink/factory.h"
 #include "worker/sink/kafka/kafka_setup.h"
 #include "worker/sink/projection.h"
+#include "worker/sink/redis/redis_setup.h"
 
 namespace millrace::worker {
 namespace {
@@ -125,7 +126,9 @@ class SinkChecker {
     NeedFormat();
     CheckKafkaSink(kafka, schema_, updating_, diagnostics_, path_ + ".kafka");
   }
-  void CheckKind(const api::RedisSink&) { NotSupported(".redis", "redis"); }
+  void CheckKind(const api::RedisSink& redis) {
+    CheckRedisSink(redis, spec_, schema_, updating_, diagnostics_, path_);
+  }
   void CheckKind(const api::SqlSink&) { NotSupported(".sql", "sql"); }
   void CheckKind(const api::ElasticsearchSink&) { NotSupported(".elasticsearch", "elasticsearch"); }
 
@@ -166,6 +169,9 @@ std::vector<std::string> SinkUses(const api::Sink& spec, const Schema& schema) {
   }
   if (const auto* kafka = std::get_if<api::KafkaSink>(&spec.kind)) {
     for (std::string& name : KafkaSinkUses(*kafka, schema)) names.push_back(std::move(name));
+  }
+  if (const auto* redis = std::get_if<api::RedisSink>(&spec.kind)) {
+    for (std::string& name : RedisSinkUses(*redis, schema)) names.push_back(std::move(name));
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());

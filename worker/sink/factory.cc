@@ -10,6 +10,7 @@
 #include "worker/sink/file/file_sink.h"
 #include "worker/sink/http/http_sink.h"
 #include "worker/sink/kafka/kafka_setup.h"
+#include "worker/sink/redis/redis_setup.h"
 
 namespace millrace::worker {
 namespace {
@@ -115,8 +116,8 @@ SinkResult NotSupported(const std::string& kind) {
 SinkResult Make(const api::KafkaSink& kafka, const api::Sink& spec, const SinkOptions& options) {
   return MakeKafkaSink(kafka, spec, options);
 }
-SinkResult Make(const api::RedisSink&, const api::Sink&, const SinkOptions&) {
-  return NotSupported("redis");
+SinkResult Make(const api::RedisSink& redis, const api::Sink& spec, const SinkOptions& options) {
+  return MakeRedisSink(redis, spec, options);
 }
 SinkResult Make(const api::SqlSink&, const api::Sink&, const SinkOptions&) {
   return NotSupported("sql");

@@ -7,6 +7,7 @@
 #include "worker/client/secret.h"
 #include "worker/table/content_reader.h"
 #include "worker/table/kafka_table.h"
+#include "worker/table/redis_table.h"
 #include "worker/table/table.h"
 
 namespace millrace::worker {
@@ -111,6 +112,10 @@ Result<std::unique_ptr<TableLoader>> MakeTableLoader(const api::Table& table,
                                                      const TableLoaderOptions& options) {
   if (const auto* kafka = std::get_if<api::KafkaTable>(&table.kind)) {
     LoaderResult loader = MakeKafkaTableLoader(table, *kafka, options);
+    return loader.ok() ? std::move(loader) : loader.status().WithContext("table " + table.name);
+  }
+  if (const auto* redis = std::get_if<api::RedisTable>(&table.kind)) {
+    LoaderResult loader = MakeRedisTableLoader(table, *redis, options);
     return loader.ok() ? std::move(loader) : loader.status().WithContext("table " + table.name);
   }
   Result<ContentReader> reader = ContentReader::Create(table);

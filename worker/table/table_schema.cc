@@ -4,6 +4,7 @@
 #include "crds/base/text.h"
 #include "worker/client/url.h"
 #include "worker/data/format.h"
+#include "worker/table/redis_table.h"
 #include "worker/table/table.h"
 
 namespace millrace::worker {
@@ -72,13 +73,26 @@ std::string NotSupported(const std::string& kind, std::string* field) {
 std::string KindProblem(const api::SqlTable&, std::string* field) {
   return NotSupported("sql", field);
 }
-std::string KindProblem(const api::RedisTable&, std::string* field) {
-  return NotSupported("redis", field);
-}
+std::string KindProblem(const api::RedisTable&, std::string*) { return ""; }
 std::string KindProblem(const api::KafkaTable&, std::string*) { return ""; }
 std::string KindProblem(const api::StreamTable&, std::string* field) {
   *field = ".stream";
   return "a table that a stream fills has the fields of that stream";
+}
+
+Result<Schema> DeclaredFields(const api::Table& table, api::Diagnostics* diagnostics,
+                              const std::string& path) {
+  if (const auto* redis = std::get_if<api::RedisTable>(&table.kind)) {
+    if (table.key.size() > 1) {
+      api::AddError(diagnostics, path + ".key", "the field of a hash is one key, not several");
+    }
+    return RedisTableSchema(*redis, diagnostics, path + ".redis");
+  }
+  if (!table.format) {
+    api::AddError(diagnostics, path + ".format", "is required for this kind of table");
+    return InvalidError(path + ".format: is required for this kind of table");
+  }
+  return DeclaredSchema(*table.format, diagnostics, path + ".format");
 }
 
 }  // namespace
@@ -93,11 +107,7 @@ Result<Schema> TableSchema(const api::Table& table, api::Diagnostics* diagnostic
     api::AddError(diagnostics, path + field, problem);
     return InvalidError(path + field + ": " + problem);
   }
-  if (!table.format) {
-    api::AddError(diagnostics, path + ".format", "is required for this kind of table");
-    return InvalidError(path + ".format: is required for this kind of table");
-  }
-  ASSIGN_OR_RETURN(Schema schema, DeclaredSchema(*table.format, diagnostics, path + ".format"));
+  ASSIGN_OR_RETURN(Schema schema, DeclaredFields(table, diagnostics, path));
   std::set<std::string_view> seen;
   for (size_t i = 0; i < table.key.size(); ++i) {
     const std::string wrong = KeyProblem(schema, table.key[i], seen.insert(table.key[i]).second);
