@@ -94,7 +94,7 @@ void Describe(Fields& fields, RedisSink& value) {
        value.score_expr, kExpressionText);
   Interval(fields, Optional("ttl", "The key expires after so long without a write.", "none", "24h"),
            value.ttl);
-  DescribeDeleteWhen(fields, value.delete_when, "Deletes the key instead.");
+  DescribeDeleteWhen(fields, value.delete_when, "Deletes the key instead; of a sorted set, the member.");
   DescribeAuth(fields, value.auth);
   DescribeTls(fields, value.tls);
 }

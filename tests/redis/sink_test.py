@@ -55,6 +55,23 @@ SINKS = {
     - {name: sorted, from: numbers, redis: {address: "ADDRESS", type: SortedSet, keyExpr: 'TAG"sorted"', valueExpr: text, scoreExpr: id}}
 """,
 }
+REFRESHED = """  tables:
+    - {name: names, key: [id], redis: {address: "ADDRESS", hash: names, schema: {id: int, name: string}}, refreshInterval: 100ms}
+  streams:
+    - name: named
+      from: numbers
+      steps:
+        - set: {half: id % 2}
+        - lookup: {table: names, match: {id: half}, type: Inner}
+  sinks:
+    - name: seen
+      from: named
+      redis:
+        address: "ADDRESS"
+        type: List
+        keyExpr: '"seen"'
+        valueExpr: string(id) + " " + string(toUnixMillis(__batchTime)) + " " + names.name
+"""
 
 
 class Failure(Exception):
@@ -297,12 +314,72 @@ def run_rotated_password(millrace):
         place.remove()
 
 
+def run_example(millrace, server, name, sinks, edits=()):
+    job = pathlib.Path(__file__).resolve().parents[2] / "examples" / f"{name}.yaml"
+    sets = [f"spec.sinks.{sink}.redis.address={server.address}" for sink in sinks] + list(edits)
+    command = [millrace, "run", str(job), "--state", "memory", "--quiet", *(word for text in sets for word in ("--set", text))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(command)}\nexit code {done.returncode}\n{done.stderr[-3000:]}")
+
+
+def run_example_sink(millrace):
+    with redis.Server() as server:
+        run_example(millrace, server, "numbers-to-redis", ["lists", "squares"])
+        client = server.client()
+        same("numbers:odd", map(int, client.call("LRANGE", "numbers:odd", 0, -1)), range(1, 10000, 2))
+        if client.hash("number:7") != {"id": "7", "square": "49"}:
+            raise Failure("number:7 is wrong")
+
+
+def run_example_table(millrace):
+    """Sixty seconds of events, of which a third are views; every sixth ad has no campaign."""
+    with redis.Server() as server:
+        client = server.client()
+        for ad in range(100):
+            client.call("HSET", "campaigns", f"ad-{ad}", f"campaign-{ad // 10}")
+        run_example(millrace, server, "campaigns-from-redis", ["counts"], [f"spec.tables.campaigns.redis.address={server.address}"])
+        want = Counter()
+        for seq in range(0, 60000, 3):
+            if seq % 120 < 100:
+                want[f"views:campaign-{seq % 120 // 10}:00:00:{seq // 10000}0"] += 1
+        got = {key: int(client.hash(key)["views"]) for key in client.call("KEYS", "views:*")}
+        if got != want:
+            raise Failure(f"{len(got)} keys, expected {len(want)}: {sorted(set(got.items()) ^ set(want.items()))[:6]}")
+
+
+def run_table_refresh(millrace):
+    """A table that is read again while the job runs: later batches see the new value, and no batch mixes both."""
+    with redis.Server() as server:
+        client = server.client()
+        client.call("HSET", "names", "0", "old", "1", "old")
+        place = Place(millrace, server.address, [], count=40000, edit=lambda text: text.replace("  sinks:", REFRESHED.replace("ADDRESS", server.address)))
+        process = place.start()
+        while client.call("LLEN", "seen") < 2000:
+            time.sleep(0.01)
+        client.call("MULTI")
+        client.call("HSET", "names", "0", "new")
+        client.call("HSET", "names", "1", "new")
+        client.call("EXEC")
+        place.finish(process)
+        seen = client.call("LRANGE", "seen", 0, -1)
+        if Counter(text.split()[0] for text in seen) != Counter({str(i): 1 for i in range(40000)}):
+            raise Failure("rows are lost or doubled")
+        versions = {}
+        for text in seen:
+            _, when, name = text.split()
+            versions.setdefault(when, set()).add(name)
+        if any(len(names) != 1 for names in versions.values()) or set.union(*versions.values()) != {"old", "new"}:
+            raise Failure(f"versions by batch: {versions}")
+        place.remove()
+
+
 def scenarios():
     yield "all-types", run_all_types
     for step in FAILPOINTS:
         yield "killed-" + step, lambda millrace, step=step: run_killed(millrace, step)
     for run in (run_lost_replies, run_server_killed, run_fenced, run_at_least_once, run_wrong_type, run_memory_state, run_cluster,
-                run_rotated_password):
+                run_rotated_password, run_example_sink, run_example_table, run_table_refresh):
         yield run.__name__.removeprefix("run_").replace("_", "-"), run
 
 
