@@ -341,7 +341,7 @@ void FieldReader::OneOf(std::vector<std::string> names, bool required) {
   if (node_.kind != Node::Kind::kObject) return;
   std::vector<std::string> given;
   for (const std::string& name : names) {
-    if (node_.Find(name) != nullptr) given.push_back(name);
+    if (node_.Find(name) != nullptr || meant_.contains(name)) given.push_back(name);
   }
   if (given.size() > 1)
     Error(path_, "expected only one of " + Join(names, ", ") + "; found " + Join(given, " and "));

@@ -133,6 +133,10 @@ const Absorbed kCascades[] = {
      Steps("{aggregate: {key: [value], windw: {batch: {}}, values: {num: count()}}}, {filter: num "
            "> 1}"),
      "aggregate.windw: unknown field \"windw\"; did you mean \"window\"?"},
+    {"OneOfSeveralMisspelt",
+     Job("    - {name: s, from: lines, steps: [{filter: a > 1}]}\n",
+         "{name: lines, generator: {feilds: {a: seq}}}"),
+     "generator.feilds: unknown field \"feilds\"; did you mean \"fields\"?"},
     {"FormatFieldMisspelt",
      Job("    - {name: s, from: lines, steps: [{filter: a > 1}]}\n",
          "{name: lines, stdin: {}, fromat: {json: {schema: {a: int}}}}"),
