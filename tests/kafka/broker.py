@@ -37,10 +37,11 @@ FAST_START = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData",
 class Broker:
     """One broker's identity, folder and process (None unless it should run). Used through Cluster."""
 
-    def __init__(self, identity, folder, ports):
+    def __init__(self, identity, folder, ports, advertised=None):
         self.id = identity
         self.folder = folder
         self.client_port, self.internal_port, self.controller_port = ports
+        self.advertised_port = advertised or self.client_port
         self.log = folder / "broker.log"
         self.process = None
 
@@ -62,13 +63,15 @@ class Cluster:
                  `certificates` (tls.Certificates) are made. A client certificate is asked for, and needed with
                  properties={"listener.name.client.ssl.client.auth": "required"}.
     folder       keeps the data: a cluster on the same folder has the same topics. Without it all is removed by `stop`.
+    advertised   the ports that clients are told, one for each broker: those of proxies in front of them.
     heap_mib, options, cpus   of each Java process: memory, further options (given, they replace those for a fast start), and the
                  list of cores for taskset.
 
     Not thread-safe, but may be used from any thread. Brokers die with the interpreter, even when it is killed.
     """
 
-    def __init__(self, brokers=1, properties=None, security=None, users=None, folder=None, heap_mib=384, options=None, cpus=None):
+    def __init__(self, brokers=1, properties=None, security=None, users=None, folder=None, heap_mib=384, options=None, cpus=None,
+                 advertised=None):
         if security not in settings.SECURITY:
             raise ValueError(f"security {security!r} is none of {list(settings.SECURITY)}")
         self.security = security
@@ -82,7 +85,8 @@ class Cluster:
         self.folder = self._folder.path
         self._ports = Ports(3 * brokers)
         numbers = iter(self._ports.numbers)
-        self.brokers = [Broker(index + 1, self.folder / f"broker-{index + 1}", (next(numbers), next(numbers), next(numbers)))
+        self.brokers = [Broker(index + 1, self.folder / f"broker-{index + 1}", (next(numbers), next(numbers), next(numbers)),
+                               advertised[index] if advertised else None)
                         for index in range(brokers)]
         self.certificates = Certificates(self.folder / "tls") if security and "ssl" in security else None
 
@@ -149,12 +153,19 @@ class Cluster:
         self._spawn(self.brokers[broker - 1])
         self.wait_ready()
 
+    def revive(self):
+        """Starts every broker that does not run; returns when all serve."""
+        for broker in self.brokers:
+            if not broker.running:
+                self._spawn(broker)
+        self.wait_ready()
+
     # --- questions --------------------------------------------------------------------------------------------------------------
 
     @property
     def bootstrap(self):
         """Addresses for clients, with `security`."""
-        return ",".join(f"127.0.0.1:{broker.client_port}" for broker in self.brokers)
+        return ",".join(f"127.0.0.1:{broker.advertised_port}" for broker in self.brokers)
 
     @property
     def internal_bootstrap(self):

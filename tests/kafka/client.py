@@ -64,14 +64,19 @@ class Client:
         self._admin.create_partitions([admin.NewPartitions(topic, total)])[topic].result(SECONDS)
         self._wait(lambda: len(self.partitions(topic)) == total, f"topic {topic} had {total} partitions")
 
+    def configure_topic(self, topic, config):
+        """Replaces the settings that were given to `topic`."""
+        resource = admin.ConfigResource(admin.RESOURCE_TOPIC, topic, set_config=config)
+        self._admin.alter_configs([resource])[resource].result(SECONDS)
+
     def partitions(self, topic):
         """Numbers of the partitions that have a leader; empty when there is no such topic."""
         found = self._admin.list_topics(topic, timeout=SECONDS).topics.get(topic)
         return sorted(number for number, partition in found.partitions.items() if partition.leader >= 0) if found else []
 
-    def offsets(self, topic):
-        """{partition: (first, end)}; markers of transactions count."""
-        with self._consumer("read_uncommitted") as consumer:
+    def offsets(self, topic, isolation="read_uncommitted"):
+        """{partition: (first, end)}; markers of transactions count. With "read_committed" the end is the last stable offset."""
+        with self._consumer(isolation) as consumer:
             return {partition: _watermarks(consumer, confluent_kafka.TopicPartition(topic, partition))
                     for partition in self.partitions(topic)}
 

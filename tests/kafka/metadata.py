@@ -55,11 +55,11 @@ def read_metadata(port, timeout_seconds=5.0):
     body = struct.pack(f">hhih{len(CLIENT_ID)}si", 3, 1, CORRELATION, len(CLIENT_ID), CLIENT_ID, -1)
     with socket.create_connection(("127.0.0.1", port), timeout=timeout_seconds) as connection:
         connection.sendall(struct.pack(">i", len(body)) + body)
-        (size,) = struct.unpack(">i", _exactly(connection, 4))
-        return _parse(_Reader(_exactly(connection, size)))
+        (size,) = struct.unpack(">i", exactly(connection, 4))
+        return _parse(_Reader(exactly(connection, size)))
 
 
-def _exactly(connection, size):
+def exactly(connection, size):
     data = bytearray()
     while len(data) < size:
         part = connection.recv(size - len(data))

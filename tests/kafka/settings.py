@@ -15,6 +15,7 @@ FOR_TESTS = {
     "group.coordinator.threads": 1,
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 500,
+    "log.cleaner.backoff.ms": 200,
     "log.cleaner.dedupe.buffer.size": 4 << 20,
     "log.message.timestamp.after.max.ms": (1 << 63) - 1,
     "log.retention.ms": -1,
@@ -31,7 +32,8 @@ FOR_TESTS = {
 def server_properties(broker, voters, security, users, certificates):
     """Settings of one broker as a dictionary.
 
-    `broker` has `id`, `folder` and the ports `client_port`, `internal_port`, `controller_port`; `voters` are all brokers. Clients
+    `broker` has `id`, `folder` and the ports `client_port`, `advertised_port`, `internal_port`, `controller_port`; `voters` are all brokers.
+    Clients
     meet `security` on the client listener; brokers and tests talk in plain text on the internal one.
     """
     copies = min(3, len(voters))
@@ -41,6 +43,7 @@ def server_properties(broker, voters, security, users, certificates):
         "controller.quorum.voters": ",".join(f"{voter.id}@127.0.0.1:{voter.controller_port}" for voter in voters),
         "listeners": f"CLIENT://127.0.0.1:{broker.client_port},INTERNAL://127.0.0.1:{broker.internal_port},"
                      f"CONTROLLER://127.0.0.1:{broker.controller_port}",
+        "advertised.listeners": f"CLIENT://127.0.0.1:{broker.advertised_port},INTERNAL://127.0.0.1:{broker.internal_port}",
         "listener.security.protocol.map": f"CLIENT:{SECURITY[security]},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "INTERNAL",
         "controller.listener.names": "CONTROLLER",
