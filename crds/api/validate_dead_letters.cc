@@ -14,11 +14,12 @@ bool HasExpressions(const StepKind& kind) {
          std::holds_alternative<LookupStep>(kind) || std::holds_alternative<StateStep>(kind);
 }
 
+// For other than timed windows no record is late, which is an error of its own.
 bool SendsLateOnes(const StepKind& kind) {
-  const auto* aggregate = std::get_if<AggregateStep>(&kind);
-  const auto* top = std::get_if<TopStep>(&kind);
-  return (aggregate != nullptr && aggregate->on_late == OnLate::kDeadLetter) ||
-         (top != nullptr && top->on_late == OnLate::kDeadLetter);
+  const auto sends = [](const auto* step) {
+    return step != nullptr && step->on_late == OnLate::kDeadLetter && IsTimed(step->window);
+  };
+  return sends(std::get_if<AggregateStep>(&kind)) || sends(std::get_if<TopStep>(&kind));
 }
 
 // One place that sends records to deadLetters, or would send its own back.

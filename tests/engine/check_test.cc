@@ -133,6 +133,10 @@ const Absorbed kCascades[] = {
      Steps("{aggregate: {key: [value], windw: {batch: {}}, values: {num: count()}}}, {filter: num "
            "> 1}"),
      "aggregate.windw: unknown field \"windw\"; did you mean \"window\"?"},
+    {"LateRecordsOfABatch",
+     Steps("{aggregate: {key: [value], window: {batch: {}}, values: {num: count()}, onLate: "
+           "DeadLetter}}"),
+     "aggregate.onLate: no record is late for a batch window; remove it"},
     {"OneOfSeveralMisspelt",
      Job("    - {name: s, from: lines, steps: [{filter: a > 1}]}\n",
          "{name: lines, generator: {feilds: {a: seq}}}"),
