@@ -1,0 +1,157 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "worker/coordination/cluster/actions.h"
+#include "worker/coordination/cluster/ledger_verdict.h"
+#include "worker/coordination/cluster/plan_maker.h"
+
+namespace millrace::worker {
+
+struct LeaderConfig {
+  int groups = 128;  // maxParallelism
+  int64_t spec_gen = 0;
+  std::string spec_hash;
+  bool announce_delivery =
+      false;                   // some sink has no ledger: Deliver is written down before it is said
+  int64_t attempts = 3;        // of one batch before the job halts
+  Duration heartbeat{0};       // how often the members' records are read
+  Duration member_timeout{0};  // a member whose beat stands still for so long is dead
+  Duration gather{0};          // how long joins and first beats are collected
+  Duration ready_timeout{0};   // a member not ready after this is left out
+  Duration resend{0};          // unanswered messages are repeated
+};
+
+// The leader of a job: generations and batches in protocol order (sections 4, 5, 6, 9).
+//
+//   kReading   -> kGathering            the store's facts were read
+//   kGathering -> kFencing              NewGen written; members fence sinks and restore state
+//   kFencing   -> kGathering            a member was not ready in time: it is left out
+//   kFencing   -> kOpening              all ready; ledgers are read and judged
+//   kOpening   -> kRunning              Open written
+//   kRunning   -> kReading              member lost, task failed, store surprised: a new generation
+//   at once kRunning   -> kGathering            member joined or leaves: when the last plan has
+//   committed any        -> kEnded                replaced, stepped down, halted
+//
+// Guarantee: says Deliver(b) only after commit(b-1) and when every slot has computed b; commits b
+// only with every slot's report; never has more than two plans beyond the commit. All else is left
+// to the store's checks. Loop thread only; `maker` outlives it.
+class LeaderCore {
+ public:
+  enum class State { kReading, kGathering, kFencing, kOpening, kRunning, kEnded };
+
+  LeaderCore(LeaderConfig config, Seat self, Lease lease, PlanMaker* maker,
+             std::function<uint64_t()> random);
+
+  void Start(MonotonicTime now);
+  void OnMessage(const Message& message, MonotonicTime now);
+  void OnLedgers(const std::string& generation, const Result<LedgerFacts>& ledgers,
+                 MonotonicTime now);
+  // Call when `next_timer` is reached; earlier does no harm.
+  void OnTimer(MonotonicTime now);
+  // Finishes planned batches, then gives the lease back.
+  void StepDown(MonotonicTime now);
+  // The lease was lost: nothing more is written.
+  void Depose();
+  std::vector<Action> TakeActions();
+
+  MonotonicTime next_timer() const;
+  State state() const { return state_; }
+  const Generation& generation() const { return generation_; }
+  const CommitHead& commit() const { return facts_.commit; }
+  // Why the current generation is being replaced, for status; empty while running.
+  const std::string& reason() const { return reason_; }
+
+ private:
+  struct Flight {
+    PlanEntry plan;
+    std::set<int> computed;
+    bool announced = false;  // Deliver said, or being written down
+    bool delivering = false;
+    std::map<int, std::string> prepared;  // slot -> facts
+    bool committing = false;
+  };
+  struct Watched {
+    int64_t beat = -1;
+    MonotonicTime moved;
+    bool alive = false;
+  };
+  using Done = std::function<void(const StoreReply&, MonotonicTime)>;
+
+  void Call(StoreRequest request, Done done);
+  void Send(const Seat& seat, decltype(Message::body) body);
+  void SendAll(const decltype(Message::body)& body);
+  void End(Status status);
+  // Handles the outcomes that every request can have; true when the caller has nothing left to do.
+  bool Failed(const char* what, const StoreReply& reply,
+              const std::function<void(MonotonicTime)>& again, MonotonicTime now);
+
+  void Restart(std::string reason, MonotonicTime now);
+  void Gather(std::string reason, MonotonicTime now);
+  void ReadFacts(MonotonicTime now);
+  void ReadMembers(MonotonicTime now);
+  void NoteMembers(const JobFacts& facts, MonotonicTime now);
+  bool CanSit(const std::string& member, const MemberRecord& record) const;
+  std::vector<Seat> ChooseSeats() const;
+  void MakeGeneration(MonotonicTime now);
+  void Open(const LedgerFacts& ledgers, MonotonicTime now);
+  void Run(MonotonicTime now);
+  Status AdoptPlans();
+
+  void Handle(const ReadyToRun& body, MonotonicTime now);
+  void Handle(const BatchComputed& body, MonotonicTime now);
+  void Handle(const BatchPrepared& body, MonotonicTime now);
+  void Handle(const TaskFailed& body, MonotonicTime now);
+  Flight* Find(int64_t batch);
+  void Advance(MonotonicTime now);
+  void PlanNext(MonotonicTime now);
+  void Append(const std::string& previous, const PlanEntry& plan);
+  void DeliverFront(MonotonicTime now);
+  void SayDeliver(const Flight& flight);
+  void CommitFront(MonotonicTime now);
+  void Committed(const CommitBatch& written, MonotonicTime now);
+  void CheckCommit(const CommitBatch& written, MonotonicTime now);
+  void WatchMembers(MonotonicTime now);
+  void Resend(MonotonicTime now);
+  void HaltWith(const Status& status, MonotonicTime now);
+
+  LeaderConfig config_;
+  Seat self_;
+  Lease lease_;
+  PlanMaker* maker_;
+  std::function<uint64_t()> random_;
+  State state_ = State::kReading;
+  JobFacts facts_;
+  std::map<std::string, Watched> watched_;
+  Generation generation_;
+  std::set<int> ready_;
+  std::set<std::string>
+      left_out_;  // not ready in time: need a new beat record before they sit again
+  int64_t sink_fence_ = 0;
+  int64_t sink_slots_ = 0;
+  std::deque<Flight> flights_;
+  bool planning_ = false;
+  bool stepping_down_ = false;
+  bool change_wanted_ = false;  // a planned generation: members joined or leave
+  int64_t commits_ = 0;         // of this generation
+  std::map<int64_t, int64_t> attempts_;
+  std::string reason_;
+  uint64_t term_ = 0;  // replies to requests of an earlier term are dropped
+  MonotonicTime gather_until_;
+  MonotonicTime ready_until_;
+  MonotonicTime next_members_;
+  MonotonicTime next_resend_;
+  MonotonicTime retry_at_ = MonotonicTime::max();
+  std::function<void(MonotonicTime)> retry_;
+  std::shared_ptr<int> alive_ =
+      std::make_shared<int>();  // replies that come after the core is gone find it expired
+  std::vector<Action> actions_;
+};
+
+}  // namespace millrace::worker

@@ -1,0 +1,101 @@
+#include "worker/coordination/cluster/lease_core.h"
+
+#include <utility>
+
+namespace millrace::worker {
+
+LeaseCore::LeaseCore(Config config, Seat self, std::function<std::string()> new_token)
+    : config_(std::move(config)), self_(std::move(self)), new_token_(std::move(new_token)) {}
+
+std::vector<Action> LeaseCore::TakeActions() { return std::exchange(actions_, {}); }
+
+void LeaseCore::Call(StoreRequest request,
+                     std::function<void(const StoreReply&, MonotonicTime)> done) {
+  actions_.push_back(
+      CallStore{std::move(request), [alive = std::weak_ptr<int>(alive_), done = std::move(done)](
+                                        const StoreReply& reply, MonotonicTime now) {
+                  if (!alive.expired()) done(reply, now);
+                }});
+}
+
+void LeaseCore::OnTimer(MonotonicTime now) {
+  if (now < next_) return;
+  next_ = now + config_.lease / 3;
+  Beat();
+  if (leading_) {
+    if (now - renewed_ >= config_.lease) return Lose();
+    Renew();
+  } else {
+    Observe();
+  }
+}
+
+void LeaseCore::Beat() {
+  MemberRecord record{self_.address, config_.spec_gen, config_.spec_hash, ++beat_, leaving_};
+  Call(BeatMember{self_.member, std::move(record), known_, false},
+       [](const StoreReply&, MonotonicTime) {});
+}
+
+void LeaseCore::SayGone() {
+  Call(BeatMember{self_.member, {}, known_, true}, [](const StoreReply&, MonotonicTime) {});
+}
+
+void LeaseCore::Leave(MonotonicTime now) {
+  leaving_ = true;
+  next_ = now;
+}
+
+void LeaseCore::Lose() {
+  leading_ = false;
+  seen_beat_ = -1;
+  actions_.push_back(LeadershipLost{});
+}
+
+void LeaseCore::Renew() {
+  Call(RenewLease{lease_}, [this](const StoreReply& reply, MonotonicTime now) {
+    if (!leading_) return;
+    if (reply.ok()) {
+      renewed_ = now;
+    } else if (reply.code != StoreCode::kUnavailable && reply.code != StoreCode::kUnknown) {
+      Lose();
+    }
+  });
+}
+
+// Reads who leads and whether that one still lives.
+void LeaseCore::Observe() {
+  Call(ReadJob{}, [this](const StoreReply& reply, MonotonicTime now) {
+    if (!reply.ok()) {
+      seen_beat_ = -1;
+      return;
+    }
+    facts_ = reply.facts;
+    if (leading_ || leaving_ || asking_ || !config_.may_lead) return;
+    const LeaseRecord& lease = facts_->lease;
+    if (lease.released) return Acquire(lease);
+    if (seen_beat_ != lease.beat || seen_token_ != lease.lease.token) {
+      seen_beat_ = lease.beat;
+      seen_token_ = lease.lease.token;
+      seen_since_ = now;
+    } else if (now - seen_since_ >= config_.lease) {
+      Acquire(lease);
+    }
+  });
+}
+
+void LeaseCore::Acquire(const LeaseRecord& record) {
+  asking_ = true;
+  seen_beat_ = -1;
+  Call(AcquireLease{record.lease.token, record.beat, new_token_(), self_.member, self_.address,
+                    config_.spec_gen},
+       [this](const StoreReply& reply, MonotonicTime now) {
+         asking_ = false;
+         if (!reply.ok()) return;
+         lease_ = reply.lease;
+         leading_ = true;
+         renewed_ = now;
+         actions_.push_back(LeadershipWon{lease_});
+       });
+}
+
+}  // namespace millrace::worker

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "worker/coordination/cluster/job_store.h"
+
+namespace millrace::worker {
+
+// ---- from the leader; each repeated until it is answered, and idempotent by (generation, batch)
+// ----
+
+// A generation was made: give up what is not committed, take over the tasks of your slot, fence
+// sinks, answer Ready. A member without a seat does nothing more.
+struct GenerationMade {
+  Generation generation;
+  CommitHead commit;
+};
+struct GenerationOpened {
+  Generation generation;
+};
+struct RunBatch {
+  std::string generation;
+  PlanEntry plan;
+};
+struct DeliverBatch {
+  std::string generation;
+  CommitHead commit;  // batch - 1
+  int64_t batch = 0;
+};
+struct BatchCommitted {
+  std::string generation;
+  CommitHead commit;
+};
+// The leader gave its lease back: whoever may follow need not wait.
+struct LeaseFreed {};
+
+// ---- to the leader ----
+
+struct ReadyToRun {
+  std::string generation;
+  int slot = 0;
+};
+struct BatchComputed {
+  std::string generation;
+  int slot = 0;
+  int64_t batch = 0;
+};
+// `facts`: what the slot's tasks read, for the leader's plan maker; opaque here.
+struct BatchPrepared {
+  std::string generation;
+  int slot = 0;
+  int64_t batch = 0;
+  std::string facts;
+};
+struct TaskFailed {
+  std::string generation;
+  int slot = 0;
+  int64_t batch = 0;  // 0: taking over or fencing failed
+  StatusCode code = StatusCode::kInternal;
+  std::string text;
+};
+struct MemberLeaving {};
+
+struct Message {
+  std::string member;   // sender
+  std::string address;  // where the sender takes answers
+  std::variant<GenerationMade, GenerationOpened, RunBatch, DeliverBatch, BatchCommitted, LeaseFreed,
+               ReadyToRun, BatchComputed, BatchPrepared, TaskFailed, MemberLeaving>
+      body;
+};
+
+// Encoded form, version 1: see messages.cc. Decoding refuses damaged and unknown input with
+// kInternal.
+std::string EncodeMessage(const Message& message);
+Result<Message> DecodeMessage(std::string_view bytes);
+
+}  // namespace millrace::worker
