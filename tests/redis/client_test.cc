@@ -10,6 +10,7 @@
 #include "worker/client/redis/connection.h"
 #include "worker/client/redis/redis.h"
 #include "worker/client/redis/safety.h"
+#include "worker/client/tls_testing.h"
 
 namespace millrace::worker {
 namespace {
@@ -20,7 +21,7 @@ constexpr RedisScript kAdd = {"add",
                               "return old"};
 
 // Tests against real servers.
-class RedisTest : public testing::Test {
+class RedisTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!RedisServer::Installed()) GTEST_SKIP() << "redis-server is not installed";
@@ -186,10 +187,32 @@ TEST_F(RedisTest, SignsInAndFollowsARotatedPassword) {
   ASSERT_TRUE(Run(client.get(), {"CONFIG", "SET", "requirepass", "two"}).ok());
   ASSERT_TRUE(Run(client.get(), {"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"}).ok());
   std::jthread rotation([&] {
+    secrets_.Write("redis/password", "");  // half written
     clock_.SleepFor(std::chrono::milliseconds(200), {});
     secrets_.Write("redis/password", "two");
   });
   EXPECT_TRUE(Run(client.get(), {"SET", "k", "v"}).ok());
+}
+
+TEST_F(RedisTest, EncryptsAndTrustsOnlyTheNamedAuthority) {
+  const millrace::worker::testing::Certificate certificate("redis.test", -60, 3600);
+  secrets_.Write("tls/ca.crt", "");
+  certificate.WriteTo(secrets_.path() + "/tls/ca.crt");
+  certificate.WriteKeyTo(secrets_.path() + "/tls/key");
+  const std::string port = std::to_string(RedisServer::FreePort());
+  const RedisServer server({{"tls-port", port},
+                            {"tls-cert-file", secrets_.path() + "/tls/ca.crt"},
+                            {"tls-key-file", secrets_.path() + "/tls/key"},
+                            {"tls-auth-clients", "no"}});
+  RedisSettings settings = Settings("127.0.0.1:" + port);
+  settings.tls = api::Tls{"tls", "redis.test"};
+  EXPECT_TRUE(Run(Client(settings).get(), {"SET", "k", std::string(100'000, 'x')}).ok());
+  settings.tls->server_name = "other.test";
+  EXPECT_EQ(Client(settings)->Connect({}).code(), StatusCode::kInvalid);
+  settings.tls->secret_name.reset();
+  EXPECT_EQ(Client(settings)->Connect({}).code(), StatusCode::kInvalid);
+  settings.tls.reset();
+  EXPECT_FALSE(Client(settings)->Connect({}).ok());
 }
 
 TEST_F(RedisTest, NeverPrintsThePassword) {

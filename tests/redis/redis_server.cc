@@ -39,21 +39,6 @@ bool OnPath(const std::string& program) {
   return false;
 }
 
-// The port and the one of the cluster bus, 10000 higher, must exist.
-int FreePort() {
-  while (true) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    CHECK(::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
-    CHECK(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-    ::close(fd);
-    if (const int port = ntohs(address.sin_port); port < 55535) return port;
-  }
-}
-
 }  // namespace
 
 ScratchFolder::ScratchFolder() {
@@ -72,6 +57,21 @@ void ScratchFolder::Write(const std::string& name, const std::string& text) cons
   std::filesystem::create_directories(path.parent_path());
   std::ofstream(path) << text;
   CHECK(::chmod(path.c_str(), 0600) == 0);
+}
+
+// The port and the one of the cluster bus, 10000 higher, must exist.
+int RedisServer::FreePort() {
+  while (true) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    CHECK(::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    CHECK(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    ::close(fd);
+    if (const int port = ntohs(address.sin_port); port < 55535) return port;
+  }
 }
 
 bool RedisServer::Installed() { return OnPath(kProgram); }

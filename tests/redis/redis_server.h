@@ -33,6 +33,8 @@ class RedisServer {
 
   // False where no redis-server is installed: tests that need one are skipped.
   static bool Installed();
+  // A port that nobody listens on now, for a second listener of a server.
+  static int FreePort();
   // Dies (the test's process) when a server does not come up in time.
   explicit RedisServer(Options options = {}, bool sentinel = false);
   ~RedisServer();

@@ -314,6 +314,48 @@ def run_rotated_password(millrace):
         place.remove()
 
 
+def run_missing_right(millrace):
+    """A command that the account may not use is found before the first row is written."""
+    with redis.Server() as server:
+        client = server.client()
+        client.call("ACL", "SETUSER", "job", "on", ">secret", "~*", "&*", "+@all", "-pexpire")
+        place = Place(millrace, server.address, ["list"], edit=lambda text: text.replace(
+            f'"{server.address}",', f'"{server.address}", ttl: 1h, auth: {{secretName: redis, username: job}},'))
+        secret = pathlib.Path(place.root, "secrets", "redis", "password")
+        secret.parent.mkdir(parents=True)
+        secret.write_text("secret", encoding="utf-8")
+        errors = place.finish(place.start(extra=["--secrets", str(secret.parent.parent)]), EXIT_FAILED)
+        if "script redis_sink.fence" not in errors or client.call("KEYS", "list:*"):
+            raise Failure(f"rows were written, or nothing was said: {errors[-500:]}")
+        place.remove()
+
+
+def run_lost_data(millrace):
+    """A Redis that forgets everything while the job runs ends the job."""
+    with redis.Server() as server:
+        place = Place(millrace, server.address, ["stream"], count=60000)
+        process = place.start()
+        wait_rows(server, 3000)
+        server.client().call("FLUSHALL")
+        if "StateLost" not in place.finish(process, EXIT_FAILED):
+            raise Failure("lost data has another name")
+        place.remove()
+
+
+def run_restored_state(millrace):
+    """A job whose state is an older copy does not write batches again that are there."""
+    with redis.Server() as server:
+        place = Place(millrace, server.address, ["stream"], count=40000)
+        place.finish(place.start("commit.after:2"), -signal.SIGKILL)
+        copy = place.state + "-copy"
+        shutil.copytree(place.state, copy)
+        place.finish(place.start())
+        if "StateRolledBack" not in place.finish(place.start(state=copy), EXIT_FAILED):
+            raise Failure("another history has another name")
+        check_rows(server.client(), ["stream"], 40000)
+        place.remove()
+
+
 def run_example(millrace, server, name, sinks, edits=()):
     job = pathlib.Path(__file__).resolve().parents[2] / "examples" / f"{name}.yaml"
     sets = [f"spec.sinks.{sink}.redis.address={server.address}" for sink in sinks] + list(edits)
@@ -379,7 +421,8 @@ def scenarios():
     for step in FAILPOINTS:
         yield "killed-" + step, lambda millrace, step=step: run_killed(millrace, step)
     for run in (run_lost_replies, run_server_killed, run_fenced, run_at_least_once, run_wrong_type, run_memory_state, run_cluster,
-                run_rotated_password, run_example_sink, run_example_table, run_table_refresh):
+                run_rotated_password, run_missing_right, run_lost_data,
+                run_restored_state, run_example_sink, run_example_table, run_table_refresh):
         yield run.__name__.removeprefix("run_").replace("_", "-"), run
 
 

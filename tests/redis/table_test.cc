@@ -25,7 +25,7 @@ api::Table TableOf(const std::string& address, api::SchemaMap schema,
   return table;
 }
 
-class RedisTableTest : public testing::Test {
+class RedisTableTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!RedisServer::Installed()) GTEST_SKIP() << "redis-server is not installed";

@@ -69,12 +69,14 @@ Result<std::unique_ptr<RedisConnection>> RedisConnection::Open(const BrokerAddre
 
 Status RedisConnection::SignIn(const RedisSettings& settings, const std::stop_token& stop,
                                bool* denied) {
-  ASSIGN_OR_RETURN(const std::optional<std::string> user, UserName(settings));
-  ASSIGN_OR_RETURN(const std::string password,
-                   ReadSecret(settings.secrets_directory, settings.auth->secret_name, "password"));
+  const Result<std::optional<std::string>> user = UserName(settings);
+  if (!user.ok()) return Denied(user.status(), denied);
+  const Result<std::string> password =
+      ReadSecret(settings.secrets_directory, settings.auth->secret_name, "password");
+  if (!password.ok()) return Denied(password.status(), denied);
   std::vector<std::string_view> args = {"AUTH"};
-  if (user) args.push_back(*user);
-  args.push_back(password);
+  if (*user) args.push_back(**user);
+  args.push_back(*password);
   ASSIGN_OR_RETURN(const RedisReply reply, Call(args, stop));
   if (!reply.is_error() || PassesByItself(reply.text)) return reply.status();
   return Denied(reply.status(), denied);

@@ -31,7 +31,8 @@ enum class RedisRole : uint8_t {
 // sent: its owner knows.
 class RedisConnection {
  public:
-  // `denied` (may be null) tells a refused login from other errors.
+  // `denied` (may be null) tells a refused login, or a Secret that cannot be read, from other
+  // errors.
   static Result<std::unique_ptr<RedisConnection>> Open(const BrokerAddress& address,
                                                        const RedisSettings& settings,
                                                        RedisRole role, Clock* clock,

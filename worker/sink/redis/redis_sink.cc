@@ -46,6 +46,22 @@ std::string_view TypeName(KeyType type) {
   return "";
 }
 
+RedisOp OpOf(KeyType type) {
+  switch (type) {
+    case KeyType::kHash:
+      return RedisOp::kHashSet;
+    case KeyType::kString:
+      return RedisOp::kSet;
+    case KeyType::kList:
+      return RedisOp::kPush;
+    case KeyType::kSortedSet:
+      return RedisOp::kSortedAdd;
+    case KeyType::kStream:
+      return RedisOp::kStreamAdd;
+  }
+  return RedisOp::kDelete;
+}
+
 std::string Millis(const std::optional<Duration>& duration) {
   if (!duration) return "0";
   return std::to_string(std::max<int64_t>(duration->count() / 1000, 1));
@@ -143,9 +159,12 @@ Status RedisSink::CheckServer() {
 }
 
 Status RedisSink::TakeFence() {
-  const std::string_view keys[] = {ledger_};
+  const std::string probe = ledger_ + ":probe";
+  const std::string_view keys[] = {ledger_, probe};
   const std::string life = options_.durable ? "0" : Millis(kLedgerLife);
-  const std::string_view args[] = {generation_, fence_, options_.durable ? "0" : "1", life};
+  const RedisOp op = OpOf(builder_.type());
+  const std::string_view args[] = {generation_, fence_, options_.durable ? "0" : "1", life,
+                                   Letter(op)};
   const Result<RedisReply> answer =
       Retried([&] { return client_->Eval(kFenceScript, keys, args, options_.stop); });
   if (!answer.ok()) return answer.status();

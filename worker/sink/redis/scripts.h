@@ -11,13 +11,29 @@
 //   task:<stage>/<unit>   "<batch> <parts>": the task's last batch and how many of its parts
 namespace millrace::worker {
 
-// KEYS: ledger. ARGV: generation, fence, "1" to begin anew, milliseconds to live or "0".
-// Answers {"OK", batch}, {"FENCED", generation} or {"FORMAT", format}.
+// KEYS: ledger, a key of nobody. ARGV: generation, fence, "1" to begin anew, milliseconds to live
+// or "0", letter of the sink's changes. Does to the key of nobody what parts will do: a command
+// that the account may not use is found before rows are there. Answers {"OK", batch}, {"FENCED",
+// generation} or {"FORMAT", format}.
 inline constexpr RedisScript kFenceScript = {"redis_sink.fence", R"lua(
 if ARGV[3] == '1' then redis.call('DEL', KEYS[1]) end
 local held = redis.call('HMGET', KEYS[1], 'format', 'generation', 'fence', 'batch')
 if held[1] and held[1] ~= '1' then return {'FORMAT', held[1]} end
 if held[3] and tonumber(held[3]) > tonumber(ARGV[2]) then return {'FENCED', held[2]} end
+local probe, op = KEYS[2], ARGV[5]
+redis.call('DEL', probe)
+redis.call('TYPE', probe)
+if op == 'H' then
+  redis.call('HSET', probe, 'f', 'v')
+  redis.call('HDEL', probe, 'g')
+elseif op == 'S' then redis.call('SET', probe, 'v')
+elseif op == 'R' then redis.call('RPUSH', probe, 'v')
+elseif op == 'Z' then
+  redis.call('ZADD', probe, '0', 'v')
+  redis.call('ZREM', probe, 'v')
+else redis.call('XADD', probe, '*', 'f', 'v') end
+redis.call('PEXPIRE', probe, '1000')
+redis.call('DEL', probe)
 redis.call('HSET', KEYS[1], 'format', '1', 'generation', ARGV[1], 'fence', ARGV[2])
 if ARGV[4] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 return {'OK', held[4] or '0'}
