@@ -191,7 +191,11 @@ TEST_F(RedisTest, SignsInAndFollowsARotatedPassword) {
     clock_.SleepFor(std::chrono::milliseconds(200), {});
     secrets_.Write("redis/password", "two");
   });
-  EXPECT_TRUE(Run(client.get(), {"SET", "k", "v"}).ok());
+  // A command that meets the end of the old connection has an unknown outcome; the next one has
+  // not.
+  Status status = Run(client.get(), {"SET", "k", "v"}).status();
+  if (OutcomeUnknown(status)) status = Run(client.get(), {"SET", "k", "v"}).status();
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 TEST_F(RedisTest, EncryptsAndTrustsOnlyTheNamedAuthority) {
