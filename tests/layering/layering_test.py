@@ -19,7 +19,7 @@ ALLOWED = {
     "worker/window": {"crds/base", "crds/api", "worker/data", "worker/expr", "worker/state"},
     "worker/table": {"crds/base", "crds/api", "worker/data", "worker/expr", "worker/state", "worker/client"},
     "worker/step": {"crds/base", "crds/api", "worker/data", "worker/expr", "worker/exec", "worker/state", "worker/window", "worker/table"},
-    "worker/coordination": {"crds/base", "worker/state"},
+    "worker/coordination": {"crds/base", "worker/state", "worker/client"},
     "worker/source": {"crds/base", "crds/api", "worker/data", "worker/expr", "worker/client"},
     "worker/sink": {"crds/base", "crds/api", "worker/data", "worker/expr", "worker/client"},
     "worker/plan": {"crds/base", "crds/api", "worker/data", "worker/expr", "worker/exec", "worker/step", "worker/source", "worker/sink",

@@ -17,6 +17,7 @@ class RedisJobStoreTest : public ::testing::Test {
   std::unique_ptr<JobStore> Make() {
     RedisSettings settings;
     settings.addresses = {server_->address()};
+    settings.command_timeout = std::chrono::milliseconds(300);
     auto client = RedisClient::Create(settings, &clock_);
     EXPECT_TRUE(client.ok()) << client.status();
     return std::make_unique<RedisJobStore>(
