@@ -1,5 +1,6 @@
 #include "worker/client/kafka/producer.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <map>
@@ -100,6 +101,7 @@ class RdkafkaProducer final : public KafkaProducer {
   Status Send(Patience* patience);
   rd_kafka_resp_err_t CauseOfFailedTransaction();
   void NoteFailure(rd_kafka_resp_err_t error, const std::string& topic, const char* reason);
+  void Drain(Patience* patience);
   KafkaSettled Flush(Patience patience);
   KafkaSettled AbortFor(Status reason, const std::stop_token& stop);
   KafkaSettled Dead(Status status);
@@ -319,8 +321,19 @@ KafkaSettled RdkafkaProducer::Dead(Status status) {
   return Settled(KafkaOutcome::kUnknown, fatal.ok() ? handle_->Explain(std::move(status)) : fatal);
 }
 
+// Waits until everything produced is acknowledged, or the first failure. A commit does so too, but
+// looks only every 10 ms while successes are not reported, and wakes the threads that send once.
+void RdkafkaProducer::Drain(Patience* patience) {
+  int step_ms = 1;
+  while (rd_kafka_flush(handle_->get(), step_ms) == RD_KAFKA_RESP_ERR__TIMED_OUT) {
+    if (!failure_.ok() || patience->Over()) return;
+    step_ms = std::min(step_ms + 1, kStepMs);
+  }
+}
+
 KafkaSettled RdkafkaProducer::Commit(const std::stop_token& stop) {
   Patience patience(clock_, timeout_, stop);
+  Drain(&patience);
   if (!transactional_) return Flush(std::move(patience));
   while (true) {
     const RdkafkaError error(rd_kafka_commit_transaction(handle_->get(), kStepMs));
