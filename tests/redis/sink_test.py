@@ -7,75 +7,20 @@ sink_test.py --millrace PATH [--sources WORKER] [--only NAME]
 
 import argparse
 import json
-import os
 import pathlib
 import re
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 
 import server as redis
+from harness import ROWS, RUN_SECONDS, SINKS, Failure, Place, run_scenarios, same
 
-ROWS = 12000
-RUN_SECONDS = 120
 EXIT_FAILED = 1
 EXIT_FENCED = 3
-SKIPPED = 77
 FAILPOINTS = ["redis_sink.before_part", "redis_sink.mid_parts", "redis_sink.after_parts", "commit.before", "commit.after"]
-
-JOB = """
-apiVersion: streaming.millrace.io/v1alpha1
-kind: StreamingJob
-metadata: {name: numbers}
-spec:
-  batchInterval: 200ms
-  sources:
-    - name: numbers
-      generator: {fields: {id: "seq", text: '"row " + string(seq)'}, rate: 20000, count: COUNT, partitions: 2}
-  sinks:
-"""
-SINKS = {
-    "list": """
-    - {name: list, from: numbers, redis: {address: "ADDRESS", type: List, keyExpr: 'TAG"list:" + string(id % 7)', valueExpr: id}}
-""",
-    "stream": """
-    - {name: stream, from: numbers, redis: {address: "ADDRESS", type: Stream, keyExpr: 'TAG"stream"'}}
-""",
-    "hash": """
-    - {name: hash, from: numbers, redis: {address: "ADDRESS", keyExpr: 'TAG"hash:" + string(id)', deleteWhen: id % 10 == 9, ttl: 1h}}
-""",
-    "string": """
-    - {name: string, from: numbers, redis: {address: "ADDRESS", type: String, keyExpr: 'TAG"string:" + string(id)'}, format: {json: {}}}
-""",
-    "sorted": """
-    - {name: sorted, from: numbers, redis: {address: "ADDRESS", type: SortedSet, keyExpr: 'TAG"sorted"', valueExpr: text, scoreExpr: id}}
-""",
-}
-REFRESHED = """  tables:
-    - {name: names, key: [id], redis: {address: "ADDRESS", hash: names, schema: {id: int, name: string}}, refreshInterval: 100ms}
-  streams:
-    - name: named
-      from: numbers
-      steps:
-        - set: {half: id % 2}
-        - lookup: {table: names, match: {id: half}, type: Inner}
-  sinks:
-    - name: seen
-      from: named
-      redis:
-        address: "ADDRESS"
-        type: List
-        keyExpr: '"seen"'
-        valueExpr: string(id) + " " + string(toUnixMillis(__batchTime)) + " " + names.name
-"""
-
-
-class Failure(Exception):
-    """A promise was broken; the message says which."""
 
 
 def check_steps(sources):
@@ -85,46 +30,6 @@ def check_steps(sources):
         named.update(re.findall(r'Failpoint\("(redis_sink\.[^"]+)"\)', path.read_text(encoding="utf-8")))
     if not named or not named <= set(FAILPOINTS):
         raise Failure(f"steps without a test: {sorted(named - set(FAILPOINTS))}")
-
-
-class Place:
-    """One job with a folder of its own."""
-
-    def __init__(self, millrace, address, kinds, count=ROWS, edit=lambda text: text):
-        self.millrace, self.count = millrace, count
-        self.root = tempfile.mkdtemp(prefix="millrace-redis-sink-")
-        self.job = os.path.join(self.root, "job.yaml")
-        self.state = os.path.join(self.root, "state")
-        text = JOB.replace("COUNT", str(count)) + "".join(SINKS[kind].replace("ADDRESS", address) for kind in kinds)
-        with open(self.job, "w", encoding="utf-8") as out:
-            out.write(edit(text).replace("'TAG", "'"))
-
-    def start(self, failpoint=None, state=None, extra=()):
-        environment = {key: value for key, value in os.environ.items() if key != "MILLRACE_FAILPOINT"}
-        if failpoint:
-            environment["MILLRACE_FAILPOINT"] = failpoint
-        command = [self.millrace, "run", self.job, "--state", state or self.state, "--quiet", "--threads", "2", *extra]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-    def finish(self, process, code=0, seconds=RUN_SECONDS):
-        try:
-            _, errors = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise Failure(f"still running after {seconds} s\n{process.communicate()[1][-3000:]}") from None
-        if process.returncode != code:
-            raise Failure(f"exit code {process.returncode}, expected {code}\n{errors[-3000:]}")
-        return errors
-
-    def remove(self):
-        shutil.rmtree(self.root, ignore_errors=True)
-
-
-def same(what, got, want):
-    got, want = Counter(got), Counter(want)
-    lost, extra = want - got, got - want
-    if lost or extra:
-        raise Failure(f"{what}: {sum(lost.values())} lost {sorted(lost)[:5]}, {sum(extra.values())} too many {sorted(extra)[:5]}")
 
 
 def check_rows(client, kinds, count=ROWS):
@@ -356,73 +261,13 @@ def run_restored_state(millrace):
         place.remove()
 
 
-def run_example(millrace, server, name, sinks, edits=()):
-    job = pathlib.Path(__file__).resolve().parents[2] / "examples" / f"{name}.yaml"
-    sets = [f"spec.sinks.{sink}.redis.address={server.address}" for sink in sinks] + list(edits)
-    command = [millrace, "run", str(job), "--state", "memory", "--quiet", *(word for text in sets for word in ("--set", text))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
-    if done.returncode != 0:
-        raise Failure(f"{' '.join(command)}\nexit code {done.returncode}\n{done.stderr[-3000:]}")
-
-
-def run_example_sink(millrace):
-    with redis.Server() as server:
-        run_example(millrace, server, "numbers-to-redis", ["lists", "squares"])
-        client = server.client()
-        same("numbers:odd", map(int, client.call("LRANGE", "numbers:odd", 0, -1)), range(1, 10000, 2))
-        if client.hash("number:7") != {"id": "7", "square": "49"}:
-            raise Failure("number:7 is wrong")
-
-
-def run_example_table(millrace):
-    """Sixty seconds of events, of which a third are views; every sixth ad has no campaign."""
-    with redis.Server() as server:
-        client = server.client()
-        for ad in range(100):
-            client.call("HSET", "campaigns", f"ad-{ad}", f"campaign-{ad // 10}")
-        run_example(millrace, server, "campaigns-from-redis", ["counts"], [f"spec.tables.campaigns.redis.address={server.address}"])
-        want = Counter()
-        for seq in range(0, 60000, 3):
-            if seq % 120 < 100:
-                want[f"views:campaign-{seq % 120 // 10}:00:00:{seq // 10000}0"] += 1
-        got = {key: int(client.hash(key)["views"]) for key in client.call("KEYS", "views:*")}
-        if got != want:
-            raise Failure(f"{len(got)} keys, expected {len(want)}: {sorted(set(got.items()) ^ set(want.items()))[:6]}")
-
-
-def run_table_refresh(millrace):
-    """A table that is read again while the job runs: later batches see the new value, and no batch mixes both."""
-    with redis.Server() as server:
-        client = server.client()
-        client.call("HSET", "names", "0", "old", "1", "old")
-        place = Place(millrace, server.address, [], count=40000, edit=lambda text: text.replace("  sinks:", REFRESHED.replace("ADDRESS", server.address)))
-        process = place.start()
-        while client.call("LLEN", "seen") < 2000:
-            time.sleep(0.01)
-        client.call("MULTI")
-        client.call("HSET", "names", "0", "new")
-        client.call("HSET", "names", "1", "new")
-        client.call("EXEC")
-        place.finish(process)
-        seen = client.call("LRANGE", "seen", 0, -1)
-        if Counter(text.split()[0] for text in seen) != Counter({str(i): 1 for i in range(40000)}):
-            raise Failure("rows are lost or doubled")
-        versions = {}
-        for text in seen:
-            _, when, name = text.split()
-            versions.setdefault(when, set()).add(name)
-        if any(len(names) != 1 for names in versions.values()) or set.union(*versions.values()) != {"old", "new"}:
-            raise Failure(f"versions by batch: {versions}")
-        place.remove()
-
-
 def scenarios():
     yield "all-types", run_all_types
     for step in FAILPOINTS:
         yield "killed-" + step, lambda millrace, step=step: run_killed(millrace, step)
     for run in (run_lost_replies, run_server_killed, run_fenced, run_at_least_once, run_wrong_type, run_memory_state, run_cluster,
                 run_rotated_password, run_missing_right, run_lost_data,
-                run_restored_state, run_example_sink, run_example_table, run_table_refresh):
+                run_restored_state):
         yield run.__name__.removeprefix("run_").replace("_", "-"), run
 
 
@@ -432,23 +277,9 @@ def main():
     parser.add_argument("--sources")
     parser.add_argument("--only")
     arguments = parser.parse_args()
-    if not redis.installed():
-        print("redis-server is not installed")
-        return SKIPPED
-    failed = 0
     if arguments.sources:
         check_steps(arguments.sources)
-    for name, run in scenarios():
-        if arguments.only and arguments.only not in name:
-            continue
-        begin = time.monotonic()
-        try:
-            run(arguments.millrace)
-            print(f"ok   {name} ({time.monotonic() - begin:.1f} s)", flush=True)
-        except Failure as failure:
-            failed += 1
-            print(f"FAIL {name}: {failure}", flush=True)
-    return 1 if failed else 0
+    return run_scenarios(scenarios(), arguments.millrace, arguments.only)
 
 
 if __name__ == "__main__":
