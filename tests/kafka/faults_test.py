@@ -199,7 +199,12 @@ class Faults(unittest.TestCase):
             flow.stop()
             flow.compare(want)
 
-    # --- topics -----------------------------------------------------------------------------------------------------------------
+
+class OneBroker(Faults):
+    """What happens to topics is the same with any number of brokers."""
+
+    def test_f21_the_only_broker_away(self):
+        all_away(self)
 
     def test_f25_partitions_added_to_input_and_output(self):
         with self.flow(partitions=2) as flow:
@@ -279,11 +284,6 @@ class Faults(unittest.TestCase):
         while records != (records := self.kafka.consume(topic)):
             time.sleep(COMPACTION_SECONDS)  # one that has begun ends
         return Counter(record.value.decode() for record in records)
-
-
-class OneBroker(Faults):
-    def test_f21_the_only_broker_away(self):
-        all_away(self)
 
 
 class ThreeBrokers(Faults):
