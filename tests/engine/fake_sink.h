@@ -29,11 +29,16 @@ inline std::string VisibleRow(const RecordBatch& rows, size_t row) {
 // thread only.
 class FakeSink final : public Sink {
  public:
-  Status Open(const std::string&, int64_t) override {
+  Status Open(const SinkSeat&) override {
     ++opened;
     return OkStatus();
   }
-  Result<int64_t> DeliveredBatch() override { return delivered_batch; }
+  Result<SinkLedger> ReadLedger() override {
+    SinkLedger ledger;
+    ledger.keeps = true;
+    ledger.batch = delivered_batch;
+    return ledger;
+  }
   Status Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
                  std::vector<RejectedRow>* rejected) override {
     ++deliveries;

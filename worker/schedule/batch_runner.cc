@@ -46,23 +46,40 @@ Status BatchRunner::Recover(const JobRecord& record, bool edited) {
 
 Status BatchRunner::OpenSinks(const JobRecord& record, bool edited) {
   for (size_t i = 0; i < parts_->sinks.size(); ++i) {
-    const std::string& name = parts_->job->spec.sinks[i].name;
-    if (!edited && commit_.batch > 0) parts_->sinks[i]->ExpectHistory();
-    Status status = parts_->sinks[i]->Open(generation_, commit_.batch);
-    if (status.ok() && commit_.batch > 0) status = parts_->sinks[i]->Committed(commit_.batch);
-    if (!status.ok()) return status.WithContext("sink \"" + name + "\"");
-    ASSIGN_OR_RETURN(const int64_t delivered, parts_->sinks[i]->DeliveredBatch());
-    if (delivered <= commit_.batch) continue;
-    const std::string found = "sink \"" + name + "\" holds output of batch " + std::to_string(delivered);
-    if (!record.pending || delivered > commit_.batch + 1) {
-      return InternalError("StateRolledBack: " + found + ", but the state knows only up to batch " + std::to_string(commit_.batch) +
-                           "; restore the newer state, or give the job a new output path");
-    }
-    if (edited) {
-      return InvalidError("UpgradeBlocked: " + found + ", which the job's previous version did not finish; run the previous job file once (--batches 1), then this one");
-    }
+    Sink* sink = parts_->sinks[i].get();
+    const std::string name = "sink \"" + parts_->job->spec.sinks[i].name + "\"";
+    if (!edited && commit_.batch > 0) sink->ExpectHistory();
+    Result<SinkLedger> ledger = OpenSink(sink);
+    if (!ledger.ok()) return ledger.status().WithContext(name);
+    if (ledger->batch <= commit_.batch) continue;
+    RETURN_IF_ERROR(CheckAhead(name, ledger->batch, record, edited));
+    sink->Skip(*ledger);
   }
   return OkStatus();
+}
+
+Result<SinkLedger> BatchRunner::OpenSink(Sink* sink) {
+  SinkSeat seat = SoleSeat(generation_, commit_.batch);
+  RETURN_IF_ERROR(sink->Open(seat));
+  ASSIGN_OR_RETURN(SinkLedger ledger, sink->ReadLedger());
+  if (ledger.slots > seat.max_slots) {  // several processes wrote it once: fence them all
+    seat.max_slots = static_cast<int>(ledger.slots);
+    RETURN_IF_ERROR(sink->Open(seat));
+    ASSIGN_OR_RETURN(ledger, sink->ReadLedger());
+  }
+  if (commit_.batch > 0) RETURN_IF_ERROR(sink->Committed(commit_.batch));
+  return ledger;
+}
+
+// Whether a sink may hold output beyond the commit.
+Status BatchRunner::CheckAhead(const std::string& sink, int64_t delivered, const JobRecord& record, bool edited) const {
+  const std::string found = sink + " holds output of batch " + std::to_string(delivered);
+  if (!record.pending || delivered > commit_.batch + 1) {
+    return InternalError("StateRolledBack: " + found + ", but the state knows only up to batch " + std::to_string(commit_.batch) +
+                         "; restore the newer state, or give the job a new output path");
+  }
+  if (!edited) return OkStatus();
+  return InvalidError("UpgradeBlocked: " + found + ", which the job's previous version did not finish; run the previous job file once (--batches 1), then this one");
 }
 
 // Which stages keep their state: those whose shape is as it was.

@@ -50,6 +50,8 @@ class BatchRunner {
   Status WaitAfter(const Status& failure, int64_t attempt, int64_t batch, const std::stop_token& stop);
   Status AfterFailure(const Status& failure, int64_t attempt, BatchPlan* plan, const std::stop_token& stop);
   Status OpenSinks(const JobRecord& record, bool edited);
+  Result<SinkLedger> OpenSink(Sink* sink);
+  Status CheckAhead(const std::string& sink, int64_t delivered, const JobRecord& record, bool edited) const;
   Status CheckShape(const JobRecord& record, std::vector<std::string>* kept);
   Status DropState(const std::vector<std::string>& kept);
   void FillInfo(const BatchRun& run, BatchInfo* info) const;

@@ -56,7 +56,8 @@ SinkResult Make(const api::ConsoleSink& console, const api::Sink& spec,
 SinkResult Make(const api::FileSink& file, const api::Sink& spec, const SinkOptions& options) {
   const Projection projection(*options.schema, spec.fields);
   ASSIGN_OR_RETURN(std::unique_ptr<Encoder> encoder, EncoderOf(spec, projection));
-  FileSinkOptions sink{file.path, options.source_stream, CodecOf(file.compression), nullptr};
+  FileSinkOptions sink{file.path, options.source_stream, CodecOf(file.compression),
+                       nullptr,   options.clock,         options.stop};
   if (file.path_expr) {
     const Type expected(Kind::kString);
     std::vector<ExprError> errors;

@@ -7,8 +7,8 @@ namespace millrace::worker {
 // Drops everything: `--sink none`, for measuring.
 class NullSink final : public Sink {
  public:
-  Status Open(const std::string&, int64_t) override { return OkStatus(); }
-  Result<int64_t> DeliveredBatch() override { return int64_t{0}; }
+  Status Open(const SinkSeat&) override { return OkStatus(); }
+  Result<SinkLedger> ReadLedger() override { return SinkLedger{}; }
   Status Deliver(const SinkBatch&, const std::vector<SinkPart>&,
                  std::vector<RejectedRow>*) override {
     return OkStatus();

@@ -33,8 +33,8 @@ class ConsoleSink final : public Sink {
   ConsoleSink(ConsoleSinkOptions options, Projection projection, std::unique_ptr<Encoder> encoder,
               std::shared_ptr<Screen> screen);
 
-  Status Open(const std::string&, int64_t) override { return OkStatus(); }
-  Result<int64_t> DeliveredBatch() override { return 0; }
+  Status Open(const SinkSeat&) override { return OkStatus(); }
+  Result<SinkLedger> ReadLedger() override { return SinkLedger{}; }
   Status Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
                  std::vector<RejectedRow>* rejected) override;
   Status Committed(int64_t) override { return OkStatus(); }

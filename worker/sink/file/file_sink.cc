@@ -19,6 +19,8 @@ constexpr size_t kMaxKnownFolders = 10'000;
 constexpr int kMaxFolderDepth = 64;
 constexpr size_t kDigestDigits = 8;
 constexpr std::string_view kFencedPrefix = ".fenced-";
+constexpr Duration kStagingWait = std::chrono::seconds(30);
+constexpr Duration kStagingPoll = std::chrono::milliseconds(50);
 
 bool IsDirectory(const std::string& path) {
   struct stat info {};
@@ -92,21 +94,48 @@ FileSink::FileSink(FileSinkOptions options, Projection projection, std::unique_p
   extension_ = std::string(encoder_->extension()) + std::string(CodecSuffix(options_.codec));
 }
 
-Status FileSink::Open(const std::string& generation, int64_t committed) {
+Status FileSink::Open(const SinkSeat& seat) {
+  const std::string& generation = seat.generation;
   if (generation.empty() || IsHiddenName(generation) || generation.find('/') != std::string::npos) {
     return InvalidError("\"" + Excerpt(generation) + "\" is not a generation name");
   }
+  seat_ = seat;
   pending_.clear();
   digests_.clear();
   published_.clear();
+  tasks_.clear();
   folders_.clear();
-  delivered_ = 0;
+  whole_ = 0;
   staging_ = options_.path + "/_staging/" + generation;
-  RETURN_IF_ERROR(CreateFolders(options_.path.starts_with('/') ? "/" : ".", staging_, &unsynced_));
+  RETURN_IF_ERROR(seat.slot == 0 ? TakeStaging() : AwaitStaging());
+  RETURN_IF_ERROR(Scan("", 0));  // only now: nobody else can add a name any more
   RETURN_IF_ERROR(SyncFolders());
+  return ReadCommitted();
+}
+
+Status FileSink::TakeStaging() {
+  const std::string root = options_.path.starts_with('/') ? "/" : ".";
+  RETURN_IF_ERROR(CreateFolders(root, options_.path + "/_staging", &unsynced_));
   RETURN_IF_ERROR(FenceOthers());
-  RETURN_IF_ERROR(Scan("", 0, committed));  // only now: nobody else can add a name any more
-  return ReadCommitted(committed);
+  // Last: it tells other slots that the older generations are fenced.
+  RETURN_IF_ERROR(CreateFolders(root, staging_, &unsynced_));
+  RETURN_IF_ERROR(SyncFolders());
+  return RemoveFenced();
+}
+
+Status FileSink::AwaitStaging() {
+  const MonotonicTime deadline = options_.clock->Monotonic() + kStagingWait;
+  while (!IsDirectory(staging_)) {
+    if (options_.clock->Monotonic() >= deadline) {
+      return UnavailableError(
+          "slot 0 did not create " + staging_ + " within " + FormatDuration(kStagingWait) +
+          "; either it is gone, or this worker does not see the same file system");
+    }
+    if (!options_.clock->SleepFor(kStagingPoll, options_.stop)) {
+      return AbortedError("stopped while waiting for " + staging_);
+    }
+  }
+  return OkStatus();
 }
 
 Status FileSink::FenceOthers() {
@@ -114,28 +143,34 @@ Status FileSink::FenceOthers() {
   ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(folder));
   for (const std::string& name : names) {
     const std::string path = folder + "/" + name;
-    if (path == staging_) continue;
-    std::string fenced = path;
-    if (!name.starts_with(kFencedPrefix)) {
-      fenced = folder + "/" + std::string(kFencedPrefix) + name;
-      if (rename(path.c_str(), fenced.c_str()) != 0) return ErrnoError("rename " + path, errno);
-    }
-    RETURN_IF_ERROR(RemoveTree(fenced));
+    if (path == staging_ || name.starts_with(kFencedPrefix)) continue;
+    const std::string fenced = folder + "/" + std::string(kFencedPrefix) + name;
+    if (rename(path.c_str(), fenced.c_str()) != 0) return ErrnoError("rename " + path, errno);
   }
   return SyncDirectory(folder);
 }
 
-Status FileSink::Scan(const std::string& folder, int depth, int64_t committed) {
+Status FileSink::RemoveFenced() {
+  const std::string folder = options_.path + "/_staging";
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(folder));
+  for (const std::string& name : names) {
+    if (name.starts_with(kFencedPrefix)) RETURN_IF_ERROR(RemoveTree(folder + "/" + name));
+  }
+  return OkStatus();
+}
+
+Status FileSink::Scan(const std::string& folder, int depth) {
   const std::string base = folder.empty() ? options_.path : options_.path + "/" + folder;
   ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(base));
   for (const std::string& name : names) {
     if (IsHiddenName(name)) continue;
     const std::string relative = folder.empty() ? name : folder + "/" + name;
     if (const std::optional<DataFileName> data = DataFileName::Parse(name)) {
-      if (data->stream != options_.stream || data->batch <= committed) continue;
-      delivered_ = std::max(delivered_, data->batch);
+      if (data->stream != options_.stream || data->batch <= seat_.committed) continue;
       digests_[data->batch].insert(data->digest);
       published_[data->batch].insert(options_.path + "/" + relative);
+      tasks_[data->batch].insert({data->stage, data->unit});
+      unsynced_.insert(base);  // its writer may have gone before it could do so
       continue;
     }
     struct stat info {};
@@ -143,21 +178,25 @@ Status FileSink::Scan(const std::string& folder, int depth, int64_t committed) {
     if (depth >= kMaxFolderDepth || lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
       continue;
     }
-    RETURN_IF_ERROR(Scan(relative, depth + 1, committed));
+    RETURN_IF_ERROR(Scan(relative, depth + 1));
+    if (unsynced_.contains(path)) unsynced_.insert(base);
   }
   return OkStatus();
 }
 
 // A reader may have taken, and removed, files that this job's state knows nothing of: their batch
 // counts as delivered.
-Status FileSink::ReadCommitted(int64_t committed) {
+Status FileSink::ReadCommitted() {
   const std::string path = options_.path + "/_committed";
   Result<std::string> text = ReadFile(path, 1024);
-  if (text.status().code() == StatusCode::kNotFound) return WriteCommitted(committed);
+  if (text.status().code() == StatusCode::kNotFound) {
+    return seat_.slot == 0 ? WriteCommitted(seat_.committed) : OkStatus();
+  }
   RETURN_IF_ERROR(text.status());
   ASSIGN_OR_RETURN(committed_, ParseCommitted(*text, path));
-  if (committed_ > committed) delivered_ = std::max(delivered_, committed_);
-  return committed_ < committed ? WriteCommitted(committed) : OkStatus();
+  whole_ = committed_;
+  if (seat_.slot != 0 || committed_ >= seat_.committed) return OkStatus();
+  return WriteCommitted(seat_.committed);
 }
 
 Status FileSink::WriteCommitted(int64_t batch) {
@@ -167,12 +206,37 @@ Status FileSink::WriteCommitted(int64_t batch) {
   return OkStatus();
 }
 
-Result<int64_t> FileSink::DeliveredBatch() { return delivered_; }
+Result<SinkLedger> FileSink::ReadLedger() {
+  SinkLedger ledger;
+  ledger.keeps = true;
+  ledger.fence = seat_.fence;
+  if (committed_ > seat_.committed) ledger.batch = committed_;
+  if (!tasks_.empty()) ledger.batch = std::max(ledger.batch, tasks_.rbegin()->first);
+  const auto tasks = tasks_.find(ledger.batch);
+  if (tasks == tasks_.end()) return ledger;
+  ledger.tasks.assign(tasks->second.begin(), tasks->second.end());
+  const std::set<std::string>& digests = digests_.at(ledger.batch);
+  ledger.digest = *digests.begin();
+  if (digests.size() == 1) return ledger;
+  return OtherHistory(ledger.batch, *digests.begin(), *digests.rbegin());
+}
+
+// The tasks of the batch itself are skipped by the names of their files.
+void FileSink::Skip(const SinkLedger& delivered) { whole_ = std::max(whole_, delivered.batch - 1); }
+
+Status FileSink::OtherHistory(int64_t batch, const std::string& found,
+                              const std::string& wanted) const {
+  return InternalError(
+      "StateRolledBack: " + options_.path + " holds files of batch " + std::to_string(batch) +
+      " with digest " + found + ", this run has " + wanted +
+      "; they come from another history of the job. Restore its state or use another path");
+}
 
 Status FileSink::Committed(int64_t batch) {
   digests_.erase(digests_.begin(), digests_.upper_bound(batch));
   published_.erase(published_.begin(), published_.upper_bound(batch));
-  if (batch <= committed_) return OkStatus();
+  tasks_.erase(tasks_.begin(), tasks_.upper_bound(batch));
+  if (seat_.slot != 0 || batch <= committed_) return OkStatus();
   Failpoint("file_sink.before_committed");
   return MayPass(WriteCommitted(batch)).WithContext("file sink");
 }
@@ -182,11 +246,7 @@ Status FileSink::Deliver(const SinkBatch& batch, const std::vector<SinkPart>& pa
   const std::string digest = batch.digest.substr(0, kDigestDigits);
   RETURN_IF_ERROR(CheckParts(digest, parts));
   for (const std::string& other : digests_[batch.batch]) {
-    if (other == digest) continue;
-    return InternalError(
-        "StateRolledBack: " + options_.path + " holds files of batch " +
-        std::to_string(batch.batch) + " with digest " + other + ", this run has " + digest +
-        "; they come from another history of the job. Restore its state or use another path");
+    if (other != digest) return OtherHistory(batch.batch, other, digest);
   }
   const Status status = MayPass(WriteParts({batch.batch, digest}, parts, rejected));
   pending_.clear();
@@ -247,7 +307,7 @@ Status FileSink::WriteFile(const DataFileName& name, const std::string& folder,
   const std::string target = base + "/" + name.Format(extension_);
   const std::string staging_path =
       staging_ + "/" + options_.stream + "." + std::to_string(next_staged_++);
-  const bool exists = published_[name.batch].contains(target);
+  const bool exists = name.batch <= whole_ || published_[name.batch].contains(target);
   std::unique_ptr<StagedFile> file;
   RETURN_IF_ERROR(EncodeInto(rows, exists ? nullptr : &staging_path, &file, rejected));
   if (file == nullptr) return OkStatus();
@@ -281,6 +341,12 @@ Status FileSink::MakeFolder(const std::string& folder) {
   if (folders_.contains(folder)) return OkStatus();
   if (folders_.size() >= kMaxKnownFolders) folders_.clear();
   RETURN_IF_ERROR(CreateFolders(options_.path, folder, &unsynced_));
+  // Another slot may have made the folder and not synced its name yet.
+  std::string parent = options_.path;
+  for (const std::string_view part : Split(folder, '/')) {
+    if (seat_.slots > 1) unsynced_.insert(parent);
+    parent += "/" + std::string(part);
+  }
   folders_.insert(folder);
   return OkStatus();
 }

@@ -36,7 +36,8 @@ std::unique_ptr<FileSink> MakeFileSink(const std::string& path,
                                        const std::string& path_expr = "",
                                        Codec codec = Codec::kNone) {
   const Projection projection(*WordSchema(), std::nullopt);
-  FileSinkOptions options{path, "counts", codec, nullptr};
+  static ManualClock clock{TimePoint()};
+  FileSinkOptions options{path, "counts", codec, nullptr, &clock, {}};
   if (!path_expr.empty()) {
     std::vector<ExprError> errors;
     Result<ProgramRef> program = Program::Compile(path_expr, {*WordSchema(), {}}, &errors);
@@ -89,7 +90,7 @@ class FileSinkTest : public ::testing::Test {
 
 TEST_F(FileSinkTest, WritesOneFilePerUnitAndCommitsAfterwards) {
   const auto sink = MakeFileSink(path_);
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   EXPECT_EQ(Committed(), "{\"batch\": 0}\n");
   ASSERT_TRUE(DeliverWords(*sink, 1).ok());
   EXPECT_THAT(Visible(), ElementsAre(Pair("counts-s.count-0-1-aaaaaaaa.json", HasSubstr("\"a\"")),
@@ -102,7 +103,7 @@ TEST_F(FileSinkTest, WritesOneFilePerUnitAndCommitsAfterwards) {
 
 TEST_F(FileSinkTest, EmptyPartsAndRemovedRowsWriteNoFile) {
   const auto sink = MakeFileSink(path_, api::CsvFormat{.header = true});
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   const std::vector<SinkPart> parts{WordPart("s", 0, {}),
                                     WordPart("s", 1, {{"x", 1, true}}),
                                     {"s", 2, {}},
@@ -113,11 +114,11 @@ TEST_F(FileSinkTest, EmptyPartsAndRemovedRowsWriteNoFile) {
 
 TEST_F(FileSinkTest, DeliversAgainOnlyWhatIsMissing) {
   const auto first = MakeFileSink(path_);
-  ASSERT_TRUE(first->Open("1-a", 0).ok());
+  ASSERT_TRUE(first->Open(SoleSeat("1-a", 0)).ok());
   ASSERT_TRUE(first->Deliver(BatchOf(1), {WordPart("s.count", 0, {{"kept", 1}})}, &rejected_).ok());
   const auto second = MakeFileSink(path_);
-  ASSERT_TRUE(second->Open("2-b", 0).ok());
-  EXPECT_EQ(*second->DeliveredBatch(), 1);
+  ASSERT_TRUE(second->Open(SoleSeat("2-b", 0)).ok());
+  EXPECT_EQ(second->ReadLedger()->batch, 1);
   ASSERT_TRUE(DeliverWords(*second, 1).ok());
   EXPECT_THAT(Visible(), ElementsAre(Pair("counts-s.count-0-1-aaaaaaaa.json", HasSubstr("kept")),
                                      Pair("counts-s.count-1-1-aaaaaaaa.json", HasSubstr("\"b\""))));
@@ -125,9 +126,9 @@ TEST_F(FileSinkTest, DeliversAgainOnlyWhatIsMissing) {
 
 TEST_F(FileSinkTest, OlderGenerationCanPublishNothingMore) {
   const auto old_sink = MakeFileSink(path_);
-  ASSERT_TRUE(old_sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(old_sink->Open(SoleSeat("1-a", 0)).ok());
   const auto new_sink = MakeFileSink(path_);
-  ASSERT_TRUE(new_sink->Open("2-b", 0).ok());
+  ASSERT_TRUE(new_sink->Open(SoleSeat("2-b", 0)).ok());
   EXPECT_EQ(DeliverWords(*old_sink, 1).code(), StatusCode::kAborted);
   EXPECT_THAT(Visible(), IsEmpty());
   EXPECT_TRUE(DeliverWords(*new_sink, 1).ok());
@@ -135,10 +136,10 @@ TEST_F(FileSinkTest, OlderGenerationCanPublishNothingMore) {
 
 TEST_F(FileSinkTest, NeverHoldsTwoHistoriesOfABatch) {
   const auto sink = MakeFileSink(path_);
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   ASSERT_TRUE(DeliverWords(*sink, 1).ok());
   const auto other = MakeFileSink(path_);
-  ASSERT_TRUE(other->Open("2-b", 0).ok());
+  ASSERT_TRUE(other->Open(SoleSeat("2-b", 0)).ok());
   const Status status = DeliverWords(*other, 1, kOtherDigest);
   EXPECT_EQ(status.code(), StatusCode::kInternal);
   EXPECT_THAT(status.message(), HasSubstr("StateRolledBack"));
@@ -147,28 +148,28 @@ TEST_F(FileSinkTest, NeverHoldsTwoHistoriesOfABatch) {
 
 TEST_F(FileSinkTest, LeavesCommittedFilesOfAnyHistoryAlone) {
   const auto sink = MakeFileSink(path_);
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   ASSERT_TRUE(DeliverWords(*sink, 1, kOtherDigest).ok());
   ASSERT_TRUE(sink->Committed(1).ok());
   const auto next = MakeFileSink(path_);
-  ASSERT_TRUE(next->Open("2-b", 1).ok());
-  EXPECT_EQ(*next->DeliveredBatch(), 0);
+  ASSERT_TRUE(next->Open(SoleSeat("2-b", 1)).ok());
+  EXPECT_EQ(next->ReadLedger()->batch, 0);
   ASSERT_TRUE(DeliverWords(*next, 2).ok());
   EXPECT_EQ(Visible().size(), 4u);
 }
 
 TEST_F(FileSinkTest, ReportsBatchesThatReadersSawAndRemoved) {
   const auto sink = MakeFileSink(path_);
-  ASSERT_TRUE(sink->Open("1-a", 7).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 7)).ok());
   const auto behind = MakeFileSink(path_);
-  ASSERT_TRUE(behind->Open("2-b", 3).ok());
-  EXPECT_EQ(*behind->DeliveredBatch(), 7);
+  ASSERT_TRUE(behind->Open(SoleSeat("2-b", 3)).ok());
+  EXPECT_EQ(behind->ReadLedger()->batch, 7);
   EXPECT_EQ(Committed(), "{\"batch\": 7}\n");
 }
 
 TEST_F(FileSinkTest, RoutesRowsToFolders) {
   const auto sink = MakeFileSink(path_, api::JsonFormat{}, "word");
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   const std::vector<SinkPart> parts{
       WordPart("s", 0, {{"x/y", 1}, {"z", 2}, {"x/y", 3}, {"../up", 4}, {"/abs", 5}, {"_no", 6}})};
   ASSERT_TRUE(sink->Deliver(BatchOf(1), parts, &rejected_).ok());
@@ -181,15 +182,15 @@ TEST_F(FileSinkTest, RoutesRowsToFolders) {
   EXPECT_FALSE(std::filesystem::exists(root_ + "/out/up"));
 
   const auto next = MakeFileSink(path_, api::JsonFormat{}, "word");
-  ASSERT_TRUE(next->Open("2-b", 0).ok());
-  EXPECT_EQ(*next->DeliveredBatch(), 1) << "folders are searched";
+  ASSERT_TRUE(next->Open(SoleSeat("2-b", 0)).ok());
+  EXPECT_EQ(next->ReadLedger()->batch, 1) << "folders are searched";
 }
 
 TEST_F(FileSinkTest, CompressesWithSuffix) {
   for (const Codec codec : {Codec::kGzip, Codec::kZstd}) {
     const auto sink = MakeFileSink(path_, api::JsonFormat{}, "", codec);
     const int64_t batch = codec == Codec::kGzip ? 1 : 2;
-    ASSERT_TRUE(sink->Open("1-" + std::to_string(batch), batch - 1).ok());
+    ASSERT_TRUE(sink->Open(SoleSeat("1-" + std::to_string(batch), batch - 1)).ok());
     ASSERT_TRUE(sink->Deliver(BatchOf(batch), {WordPart("s", 0, {{"x", 1}})}, &rejected_).ok());
     const std::string name =
         "counts-s-0-" + std::to_string(batch) + "-aaaaaaaa.json" + std::string(CodecSuffix(codec));
@@ -201,7 +202,7 @@ TEST_F(FileSinkTest, CompressesWithSuffix) {
 
 TEST_F(FileSinkTest, FullDiskFailsTheBatchAndShowsNothing) {
   const auto sink = MakeFileSink(path_);
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   std::vector<WordRow> rows(20'000, {"word", 1});
   signal(SIGXFSZ, SIG_IGN);
   rlimit before{};
@@ -222,7 +223,7 @@ TEST_F(FileSinkTest, FullDiskFailsTheBatchAndShowsNothing) {
 
 TEST_F(FileSinkTest, FullDiskKeepsTheCommittedBatchUnannouncedUntilThereIsRoom) {
   const auto sink = MakeFileSink(path_);
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   ASSERT_TRUE(DeliverWords(*sink, 1).ok());
   std::filesystem::create_directory(path_ + "/_committed.tmp");  // as root, modes refuse nothing
   const Status status = sink->Committed(1);
@@ -236,7 +237,7 @@ TEST_F(FileSinkTest, FullDiskKeepsTheCommittedBatchUnannouncedUntilThereIsRoom) 
 
 TEST_F(FileSinkTest, FolderThatIsAFileIsNotTriedForEver) {
   const auto sink = MakeFileSink(path_, api::JsonFormat{}, "word");
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   std::ofstream(path_ + "/a") << "in the way";
   const Status status = DeliverWords(*sink, 1);
   EXPECT_EQ(status.code(), StatusCode::kInvalid);
@@ -245,7 +246,7 @@ TEST_F(FileSinkTest, FolderThatIsAFileIsNotTriedForEver) {
 
 TEST_F(FileSinkTest, RefusesTwoPartsOfOneTask) {
   const auto sink = MakeFileSink(path_);
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   EXPECT_FALSE(sink->Deliver(BatchOf(1),
                              {WordPart("s", 0, {{"a", 1}}), WordPart("s", 0, {{"b", 1}})},
                              &rejected_)
@@ -264,7 +265,7 @@ std::vector<SinkPart> CrashParts() {
 TEST(FileSinkCrashChild, DISABLED_DeliverAndCommit) {
   const auto sink = MakeFileSink(std::getenv("MILLRACE_TEST_PATH"), api::JsonFormat{}, "word");
   std::vector<RejectedRow> rejected;
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   ASSERT_TRUE(sink->Deliver(BatchOf(1), CrashParts(), &rejected).ok());
   ASSERT_TRUE(sink->Committed(1).ok());
 }
@@ -297,7 +298,7 @@ TEST_F(FileSinkTest, EveryCrashLeavesEachRowOnceAfterTheNextDelivery) {
     ASSERT_EQ(committed, step == "none:1") << step;
 
     const auto sink = MakeFileSink(path_, api::JsonFormat{}, "word");
-    ASSERT_TRUE(sink->Open("2-b", 0).ok()) << step;
+    ASSERT_TRUE(sink->Open(SoleSeat("2-b", 0)).ok()) << step;
     ASSERT_TRUE(sink->Deliver(BatchOf(1), CrashParts(), &rejected_).ok()) << step;
     ASSERT_TRUE(sink->Committed(1).ok()) << step;
     EXPECT_THAT(Visible(),

@@ -36,7 +36,7 @@ HttpSink::HttpSink(HttpSinkOptions options, Projection projection, std::unique_p
       encoder_(std::move(encoder)),
       client_(std::move(client)) {}
 
-Status HttpSink::Open(const std::string&, int64_t) {
+Status HttpSink::Open(const SinkSeat&) {
   settled_.clear();
   return OkStatus();
 }

@@ -43,8 +43,8 @@ class HttpSink final : public Sink {
   HttpSink(HttpSinkOptions options, Projection projection, std::unique_ptr<Encoder> encoder,
            std::unique_ptr<HttpClient> client);
 
-  Status Open(const std::string&, int64_t) override;
-  Result<int64_t> DeliveredBatch() override { return 0; }
+  Status Open(const SinkSeat&) override;
+  Result<SinkLedger> ReadLedger() override { return SinkLedger{}; }
   Status Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
                  std::vector<RejectedRow>* rejected) override;
   Status Committed(int64_t) override { return OkStatus(); }

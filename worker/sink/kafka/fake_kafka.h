@@ -141,13 +141,10 @@ class FakeLedger final : public Ledger {
     kafka_->topics.try_emplace(topic_);
     return OkStatus();
   }
-  Result<std::optional<LedgerRecord>> Read(int slot, bool, const std::stop_token&) override {
-    std::optional<LedgerRecord> found;
-    for (const FakeRecord& record : kafka_->topics[topic_]) {
-      if (record.key != std::to_string(slot)) continue;
-      ASSIGN_OR_RETURN(found, LedgerRecord::Parse(*record.value));
-    }
-    return found;
+  Result<LedgerView> Read(const std::set<std::string>&, bool, const std::stop_token&) override {
+    std::map<std::string, std::string> last;
+    for (const FakeRecord& record : kafka_->topics[topic_]) last[*record.key] = *record.value;
+    return LedgerView::Parse(last);
   }
 
  private:

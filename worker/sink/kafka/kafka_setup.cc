@@ -105,10 +105,7 @@ KafkaSinkOptions OptionsOf(const api::KafkaSink& kafka, const api::Sink& spec,
   sink.producer.transaction_timeout = kafka.transaction_timeout;
   sink.producer.max_batch_bytes =
       BytesProperty(kafka, "batch.size").value_or(sink.producer.max_batch_bytes);
-  if (sink.exactly_once) {
-    sink.producer.transactional_id =
-        options.job_id + "." + spec.name + "." + std::to_string(sink.slot);
-  }
+  if (sink.exactly_once) sink.transaction_prefix = options.job_id + "." + spec.name + ".";
   return sink;
 }
 

@@ -1,5 +1,6 @@
 #include "worker/sink/kafka/kafka_sink.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "crds/base/failpoint.h"
@@ -17,36 +18,109 @@ KafkaSink::KafkaSink(KafkaSinkOptions options, KafkaRowBuilder builder, KafkaSin
     : options_(std::move(options)),
       builder_(std::move(builder)),
       peers_(std::move(peers)),
-      topics_(options_.create_topic, options_.max_message_bytes, peers_.admin.get()) {
-  CHECK(options_.slot >= 0 && options_.slot < options_.slots);
-}
+      topics_(options_.create_topic, options_.max_message_bytes, peers_.admin.get()) {}
 
 Status KafkaSink::Fenced(const std::string& why) const {
   return AbortedError("another process has taken over the Kafka sink " + options_.name + ": " +
                       why + ". This one ends; only one process of a job may write");
 }
 
-Status KafkaSink::Open(const std::string& generation, int64_t committed) {
-  generation_ = generation;
+Status KafkaSink::Open(const SinkSeat& seat) {
+  CHECK(seat.slot >= 0 && seat.slot < seat.slots && seat.slots <= seat.max_slots);
+  seat_ = seat;
   ledger_ = {};
+  skip_ = {};
   if (!options_.topic.empty()) RETURN_IF_ERROR(topics_.Prepare(options_.topic, options_.stop));
   if (peers_.ledger != nullptr) RETURN_IF_ERROR(peers_.ledger->Prepare(options_.stop));
+  ASSIGN_OR_RETURN(std::vector<Fence> others, TakeOthers());
   RETURN_IF_ERROR(Connect());
   if (!options_.topic.empty()) {
     RETURN_IF_ERROR(topics_.Find(options_.topic, producer_.get(), options_.stop).status());
   }
-  if (peers_.ledger == nullptr) return OkStatus();
-  RETURN_IF_ERROR(ReadLedger());
-  RETURN_IF_ERROR(CheckLedgerExists(committed));
-  return WriteOpening();
+  return peers_.ledger == nullptr ? OkStatus() : OpenLedger(std::move(others));
 }
 
-Status KafkaSink::CheckLedgerExists(int64_t committed) const {
-  if (!ledger_.generation.empty() || committed == 0) return OkStatus();
+Result<std::unique_ptr<KafkaProducer>> KafkaSink::Take(int slot) {
+  KafkaProducerOptions options = options_.producer;
+  options.max_message_bytes = topics_.max_message_bytes();
+  options.max_batch_bytes = topics_.max_batch_bytes(options.max_batch_bytes);
+  if (options_.exactly_once) {
+    options.transactional_id = options_.transaction_prefix + std::to_string(slot);
+  }
+  ASSIGN_OR_RETURN(std::unique_ptr<KafkaProducer> producer, peers_.make_producer(options));
+  RETURN_IF_ERROR(producer->Start(options_.stop));
+  ++transactions_.producers;
+  return producer;
+}
+
+// They are kept until they have written: an older holder that takes one of them back makes that
+// fail, rather than go on unseen.
+Result<std::vector<KafkaSink::Fence>> KafkaSink::TakeOthers() {
+  std::vector<Fence> others;
+  if (!options_.exactly_once) return others;
+  for (int slot = seat_.slot + seat_.slots; slot < seat_.max_slots; slot += seat_.slots) {
+    ASSIGN_OR_RETURN(std::unique_ptr<KafkaProducer> producer, Take(slot));
+    others.push_back({slot, std::move(producer)});
+  }
+  return others;
+}
+
+// All ids are initialised, so none of their transactions is open. Those of other slots may be,
+// until the seats that fence them come this far; the read waits for it.
+Status KafkaSink::OpenLedger(std::vector<Fence> others) {
+  std::set<std::string> keys = {std::to_string(seat_.slot)};
+  for (const Fence& other : others) keys.insert(std::to_string(other.slot));
+  const bool counts = seat_.slot == 0 && seat_.max_slots > 1;
+  if (counts) keys.emplace(kLedgerSlotsKey);
+  ASSIGN_OR_RETURN(LedgerView view, peers_.ledger->Read(keys, true, options_.stop));
+  RETURN_IF_ERROR(CheckLedgerExists(view));
+  for (const Fence& other : others) {
+    const KafkaSettled settled =
+        WriteOpening(other.producer.get(), other.slot, view.records[other.slot]);
+    if (settled.outcome != KafkaOutcome::kCommitted) {
+      return settled.status.WithContext("fence slot " + std::to_string(other.slot) + " in " +
+                                        peers_.ledger->topic());
+    }
+  }
+  ledger_ = view.records[seat_.slot];
+  ledger_.generation = seat_.generation;
+  const KafkaSettled settled = WriteOpening(producer_.get(), seat_.slot, ledger_);
+  if (settled.outcome != KafkaOutcome::kCommitted || settled.spent) producer_.reset();
+  if (settled.outcome != KafkaOutcome::kCommitted) {
+    return settled.status.WithContext("open the ledger " + peers_.ledger->topic());
+  }
+  return counts && view.slots < seat_.max_slots ? WriteSlots() : OkStatus();
+}
+
+Status KafkaSink::WriteSlots() {
+  if (producer_ == nullptr) RETURN_IF_ERROR(Settle());
+  const KafkaSettled settled =
+      WriteAlone(producer_.get(), std::string(kLedgerSlotsKey), FormatLedgerSlots(seat_.max_slots));
+  if (settled.outcome != KafkaOutcome::kCommitted || settled.spent) producer_.reset();
+  if (settled.outcome == KafkaOutcome::kCommitted) return OkStatus();
+  return settled.status.WithContext("write the number of slots to " + peers_.ledger->topic());
+}
+
+Result<SinkLedger> KafkaSink::ReadLedger() {
+  if (peers_.ledger == nullptr) return SinkLedger{};
+  ASSIGN_OR_RETURN(const LedgerView view, peers_.ledger->Read({}, true, options_.stop));
+  Result<SinkLedger> sum = view.Sum(seat_.generation);
+  if (!sum.ok()) return InternalError(sum.status().message() + " (" + peers_.ledger->topic() + ")");
+  return sum;
+}
+
+void KafkaSink::Skip(const SinkLedger& delivered) {
+  skip_ = delivered;
+  std::sort(skip_.tasks.begin(), skip_.tasks.end());
+}
+
+Status KafkaSink::CheckLedgerExists(const LedgerView& view) const {
+  ASSIGN_OR_RETURN(const SinkLedger found, view.Sum(seat_.generation));
+  if (!found.missing || seat_.committed == 0) return OkStatus();
   const std::string& topic = peers_.ledger->topic();
   if (expects_history_) {
     return InternalError("StateLost: the ledger " + topic + " of Kafka sink " + options_.name +
-                         " is gone, though batch " + std::to_string(committed) +
+                         " is gone, though batch " + std::to_string(seat_.committed) +
                          " is committed: the topic was deleted or emptied, or these are other "
                          "brokers. Restore it, or start the job with an empty state directory");
   }
@@ -59,45 +133,38 @@ Status KafkaSink::CheckLedgerExists(int64_t committed) const {
 Status KafkaSink::Connect() {
   topics_.Forget();
   producer_.reset();
-  KafkaProducerOptions options = options_.producer;
-  options.max_message_bytes = topics_.max_message_bytes();
-  options.max_batch_bytes = topics_.max_batch_bytes(options.max_batch_bytes);
-  ASSIGN_OR_RETURN(std::unique_ptr<KafkaProducer> producer, peers_.make_producer(options));
-  RETURN_IF_ERROR(producer->Start(options_.stop));
-  producer_ = std::move(producer);
-  ++transactions_.producers;
+  ASSIGN_OR_RETURN(producer_, Take(seat_.slot));
   unknown_ = false;
   return OkStatus();
 }
 
-Status KafkaSink::ReadLedger() {
-  ASSIGN_OR_RETURN(const std::optional<LedgerRecord> found,
-                   peers_.ledger->Read(options_.slot, true, options_.stop));
-  ledger_ = found.value_or(LedgerRecord{});
-  return OkStatus();
+KafkaSettled KafkaSink::WriteOpening(KafkaProducer* producer, int slot, LedgerRecord record) {
+  record.generation = seat_.generation;
+  return WriteAlone(producer, std::to_string(slot), record.Format());
 }
 
-// Says in the ledger who writes from now on, and repeats what is delivered.
-Status KafkaSink::WriteOpening() {
-  ledger_.generation = generation_;
-  Status status = producer_->Begin();
-  if (status.ok()) status = ProduceRecord(ledger_);
-  const KafkaSettled settled = status.ok() ? Commit() : producer_->Abort(options_.stop);
+KafkaSettled KafkaSink::WriteAlone(KafkaProducer* producer, const std::string& key,
+                                   std::string text) {
+  Status status = producer->Begin();
+  if (status.ok()) status = ProduceRecord(producer, key, std::move(text));
+  KafkaSettled settled = status.ok() ? Commit(producer) : producer->Abort(options_.stop);
   Count(settled);
-  if (settled.outcome != KafkaOutcome::kCommitted || settled.spent) producer_.reset();
-  if (settled.outcome == KafkaOutcome::kCommitted) return OkStatus();
-  return settled.status.WithContext("open the ledger " + peers_.ledger->topic());
+  return settled;
 }
 
 Status KafkaSink::CheckOwner(bool settled) {
-  ASSIGN_OR_RETURN(const std::optional<LedgerRecord> found,
-                   peers_.ledger->Read(options_.slot, settled, options_.stop));
-  if (!found) return InternalError("StateLost: the ledger " + peers_.ledger->topic() + " is empty");
-  if (found->generation == generation_) {
-    ledger_ = *found;
-    return OkStatus();
+  ASSIGN_OR_RETURN(const LedgerView view,
+                   peers_.ledger->Read({std::to_string(seat_.slot)}, settled, options_.stop));
+  const auto found = view.records.find(seat_.slot);
+  if (found == view.records.end()) {
+    return InternalError("StateLost: the ledger " + peers_.ledger->topic() + " is empty");
   }
-  return Fenced("its ledger names generation " + found->generation + ", this is " + generation_);
+  const std::string& owner = found->second.generation;
+  if (owner != seat_.generation) {
+    return Fenced("its ledger names generation " + owner + ", this is " + seat_.generation);
+  }
+  ledger_ = found->second;
+  return OkStatus();
 }
 
 // After an unknown outcome. Before the id is taken again the ledger must still name us: a process
@@ -117,18 +184,33 @@ Status KafkaSink::Settle() {
 }
 
 Status KafkaSink::CheckHistory(const SinkBatch& batch) const {
-  if (peers_.ledger == nullptr || ledger_.batch < batch.batch) return OkStatus();
+  if (peers_.ledger == nullptr || batch.batch < skip_.batch) return OkStatus();
+  if (batch.batch == skip_.batch && batch.digest != skip_.digest) {
+    return OtherHistory(skip_.batch, skip_.digest, batch);
+  }
+  if (ledger_.batch < batch.batch) return OkStatus();
   if (ledger_.batch == batch.batch && ledger_.digest == batch.digest) return OkStatus();
+  return OtherHistory(ledger_.batch, ledger_.digest, batch);
+}
+
+Status KafkaSink::OtherHistory(int64_t batch, const std::string& digest,
+                               const SinkBatch& now) const {
   return InternalError("StateRolledBack: the ledger " + peers_.ledger->topic() + " holds batch " +
-                       std::to_string(ledger_.batch) + " with digest " + ledger_.digest +
-                       ", this run delivers batch " + std::to_string(batch.batch) +
-                       " with digest " + batch.digest +
+                       std::to_string(batch) + " with digest " + digest +
+                       ", this run delivers batch " + std::to_string(now.batch) + " with digest " +
+                       now.digest +
                        "; they come from different histories of the job. Restore its state, or "
                        "give it another state.id and other topics");
 }
 
 bool KafkaSink::Delivered(const SinkBatch& batch, const SinkPart& part) const {
-  return ledger_.batch == batch.batch && ledger_.tasks.contains({part.stage, part.unit});
+  const SinkTask task{part.stage, part.unit};
+  if (batch.batch < skip_.batch) return true;
+  if (batch.batch == skip_.batch &&
+      std::binary_search(skip_.tasks.begin(), skip_.tasks.end(), task)) {
+    return true;
+  }
+  return ledger_.batch == batch.batch && ledger_.tasks.contains(task);
 }
 
 Status KafkaSink::Produce(const KafkaRows& rows, Attempt* attempt) {
@@ -152,14 +234,14 @@ Status KafkaSink::WritePart(const SinkPart& part, Attempt* attempt,
                      builder_.Build(rows, attempt->batch.batch_time, lookup, rejected));
     if (!delivered && !records.rows.empty()) RETURN_IF_ERROR(Produce(records, attempt));
   }
-  attempt->record.tasks.emplace(part.stage, part.unit);
+  attempt->record.tasks.insert({part.stage, part.unit});
   return OkStatus();
 }
 
-Status KafkaSink::ProduceRecord(const LedgerRecord& record) {
-  const auto text = std::make_shared<const std::string>(record.Format());
-  const std::string slot = std::to_string(options_.slot);
-  ASSIGN_OR_RETURN(const int topic, producer_->Topic(peers_.ledger->topic()));
+Status KafkaSink::ProduceRecord(KafkaProducer* producer, const std::string& slot,
+                                std::string record) {
+  const auto text = std::make_shared<const std::string>(std::move(record));
+  ASSIGN_OR_RETURN(const int topic, producer->Topic(peers_.ledger->topic()));
   const std::string_view value = *text;
   const std::string_view key = slot;
   const int32_t partition = 0;
@@ -171,7 +253,7 @@ Status KafkaSink::ProduceRecord(const LedgerRecord& record) {
   rows.topics = {&topic, 1};
   rows.rows = {&row, 1};
   rows.owner = text;
-  return producer_->Produce(rows, options_.stop);
+  return producer->Produce(rows, options_.stop);
 }
 
 Status KafkaSink::WriteAll(const std::vector<SinkPart>& parts, Attempt* attempt,
@@ -179,7 +261,10 @@ Status KafkaSink::WriteAll(const std::vector<SinkPart>& parts, Attempt* attempt,
   for (const SinkPart& part : parts) RETURN_IF_ERROR(WritePart(part, attempt, rejected));
   if (!attempt->begun) return OkStatus();
   Failpoint("kafka.mid_transaction");
-  if (peers_.ledger != nullptr) RETURN_IF_ERROR(ProduceRecord(attempt->record));
+  if (peers_.ledger != nullptr) {
+    RETURN_IF_ERROR(
+        ProduceRecord(producer_.get(), std::to_string(seat_.slot), attempt->record.Format()));
+  }
   Failpoint("kafka.before_commit");
   return OkStatus();
 }
@@ -188,16 +273,16 @@ KafkaSettled KafkaSink::Attempted(const std::vector<SinkPart>& parts, Attempt* a
                                   std::vector<RejectedRow>* rejected) {
   const Status written = WriteAll(parts, attempt, rejected);
   if (!attempt->begun) return {KafkaOutcome::kAborted, written, {}};  // nothing to write
-  if (written.ok()) return Commit();
+  if (written.ok()) return Commit(producer_.get());
   KafkaSettled settled = producer_->Abort(options_.stop);
   // The writer knows better than the producer what went wrong, but not that it was fenced.
   if (settled.status.code() != StatusCode::kAborted) settled.status = written;
   return settled;
 }
 
-KafkaSettled KafkaSink::Commit() {
+KafkaSettled KafkaSink::Commit(KafkaProducer* producer) {
   const MonotonicTime begin = options_.clock->Monotonic();
-  KafkaSettled settled = producer_->Commit(options_.stop);
+  KafkaSettled settled = producer->Commit(options_.stop);
   if (settled.status.ok() && transactions_.commit_times.size() < kMaxCommitTimes) {
     transactions_.commit_times.push_back(options_.clock->Monotonic() - begin);
   }
@@ -245,8 +330,11 @@ Status KafkaSink::Deliver(const SinkBatch& batch, const std::vector<SinkPart>& p
   for (int round = 0; round < kMaxSizeRounds; ++round) {
     if (producer_ == nullptr) RETURN_IF_ERROR(Settle());
     RETURN_IF_ERROR(CheckHistory(batch));
-    Attempt attempt{batch, {batch.batch, batch.digest, generation_, {}}};
+    Attempt attempt{batch, {batch.batch, batch.digest, seat_.generation, {}}};
     if (ledger_.batch == batch.batch) attempt.record.tasks = ledger_.tasks;
+    if (skip_.batch == batch.batch) {
+      attempt.record.tasks.insert(skip_.tasks.begin(), skip_.tasks.end());
+    }
     std::vector<RejectedRow> refused;
     const KafkaSettled settled = Attempted(parts, &attempt, &refused);
     if (attempt.begun) Count(settled);

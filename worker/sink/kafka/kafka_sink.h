@@ -22,12 +22,10 @@ struct KafkaSinkOptions {
   std::string name;
   std::string topic;  // empty where a topic expression decides
   bool exactly_once = true;
-  // Of one member that writes this sink, and how many there are.
-  int slot = 0;
-  int slots = 1;
+  std::string transaction_prefix;  // of transactional ids, before the slot; exactly once only
   std::optional<api::KafkaTopicCreation> create_topic;
   std::optional<int64_t> max_message_bytes;  // the user's; none: the topics'
-  KafkaProducerOptions producer;             // transactional_id for exactly once
+  KafkaProducerOptions producer;             // the sink sets the transactional id
   Clock* clock = nullptr;                    // outlives the sink
   std::stop_token stop;
 };
@@ -41,23 +39,27 @@ struct KafkaSinkPeers {
 };
 
 // Records of one job's sink in Kafka. Exactly once: a batch's rows and the ledger's record of it
-// are one transaction; Open initialises the transactional id, after which older holders can commit
-// nothing, and then reads the ledger, so that a batch which is there already is not written again.
-// A transaction of unknown outcome is settled by the next Deliver: the id is initialised again, the
-// ledger read, the batch skipped or written. A ledger in which somebody else opened the sink since
-// means that this process has been replaced; brokers that only gave up waiting for it (the
-// transaction's timeout) let it go on.
-// At least once: records are acknowledged by all in-sync replicas when Deliver returns.
-// Thread-compatible; blocks on brokers. Errors: kAborted when fenced or stopped, kUnavailable
-// (retryable) for brokers, kInvalid for authorisation, kNotFound for a missing topic, kInternal
-// "StateRolledBack" for output of another history and "StateLost" for a ledger that is gone.
+// are one transaction. Open initialises the transactional ids of this seat's share of all slots
+// that ever were (those that leave the remainder `slot` divided by `slots`), after which older
+// holders can commit nothing, and writes this generation into the ledger's record of each; tasks
+// that the ledger names are not written again. A transaction of unknown outcome is settled by the
+// next Deliver: the id is initialised again, the ledger read, the batch skipped or written. That
+// fences nobody newer for good: the ledger's record of this very id names whoever opened the sink
+// since, and then this process has been replaced; a successor that had not written its name yet
+// fails to do so and opens again. Brokers that only gave up waiting for a transaction (its timeout)
+// let this process go on. At least once: records are acknowledged by all in-sync replicas when
+// Deliver returns. Thread-compatible; blocks on brokers. Errors: kAborted when fenced or stopped,
+// kUnavailable (retryable) for brokers, kInvalid for authorisation, kNotFound for a missing topic,
+// kInternal "StateRolledBack" for output of another history and "StateLost" for a ledger that is
+// gone.
 class KafkaSink final : public Sink {
  public:
   KafkaSink(KafkaSinkOptions options, KafkaRowBuilder builder, KafkaSinkPeers peers);
 
   void ExpectHistory() override { expects_history_ = true; }
-  Status Open(const std::string& generation, int64_t committed) override;
-  Result<int64_t> DeliveredBatch() override { return ledger_.batch; }
+  Status Open(const SinkSeat& seat) override;
+  Result<SinkLedger> ReadLedger() override;
+  void Skip(const SinkLedger& delivered) override;
   Status Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
                  std::vector<RejectedRow>* rejected) override;
   Status Committed(int64_t) override { return OkStatus(); }
@@ -71,23 +73,37 @@ class KafkaSink final : public Sink {
     bool begun = false;
   };
 
+  // A slot that this seat fences and does not write as.
+  struct Fence {
+    int slot = 0;
+    std::unique_ptr<KafkaProducer> producer;
+  };
+
   Status Connect();
+  // Initialises the transactional id of `slot`.
+  Result<std::unique_ptr<KafkaProducer>> Take(int slot);
+  Result<std::vector<Fence>> TakeOthers();
+  Status OpenLedger(std::vector<Fence> others);
+  Status WriteSlots();
   Status Settle();
   // Reads the ledger, which must name this generation.
   Status CheckOwner(bool settled);
-  Status ReadLedger();
-  Status CheckLedgerExists(int64_t committed) const;
-  Status WriteOpening();
+  Status CheckLedgerExists(const LedgerView& view) const;
+  // Says in the ledger who writes from now on as `slot`, and repeats what is delivered.
+  KafkaSettled WriteOpening(KafkaProducer* producer, int slot, LedgerRecord record);
+  // A transaction of one record in the ledger.
+  KafkaSettled WriteAlone(KafkaProducer* producer, const std::string& key, std::string text);
   Status CheckHistory(const SinkBatch& batch) const;
+  Status OtherHistory(int64_t batch, const std::string& digest, const SinkBatch& now) const;
   bool Delivered(const SinkBatch& batch, const SinkPart& part) const;
   Status WritePart(const SinkPart& part, Attempt* attempt, std::vector<RejectedRow>* rejected);
   Status WriteAll(const std::vector<SinkPart>& parts, Attempt* attempt,
                   std::vector<RejectedRow>* rejected);
   Status Produce(const KafkaRows& rows, Attempt* attempt);
-  Status ProduceRecord(const LedgerRecord& record);
+  Status ProduceRecord(KafkaProducer* producer, const std::string& key, std::string text);
   KafkaSettled Attempted(const std::vector<SinkPart>& parts, Attempt* attempt,
                          std::vector<RejectedRow>* rejected);
-  KafkaSettled Commit();
+  KafkaSettled Commit(KafkaProducer* producer);
   void Count(const KafkaSettled& settled);
   Status AfterFailure(const KafkaSettled& settled);
   Status Fenced(const std::string& why) const;
@@ -96,9 +112,10 @@ class KafkaSink final : public Sink {
   KafkaRowBuilder builder_;
   KafkaSinkPeers peers_;
   TopicBook topics_;
-  std::string generation_;
+  SinkSeat seat_;
   SinkTransactions transactions_;
-  LedgerRecord ledger_;  // what is known to be delivered
+  LedgerRecord ledger_;  // what this slot is known to have delivered
+  SinkLedger skip_;      // what all slots had delivered before this generation
   bool expects_history_ = false;
   bool unknown_ = false;  // the outcome of the last transaction of a producer that is gone
   std::unique_ptr<KafkaProducer> producer_;  // null: Settle makes one

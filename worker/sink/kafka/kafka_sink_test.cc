@@ -27,7 +27,7 @@ class KafkaSinkTest : public ::testing::Test {
     options.name = "out";
     options.topic = topic_expr.empty() ? "words" : "";
     options.clock = &clock_;
-    options.producer.transactional_id = "job.out.0";
+    options.transaction_prefix = "job.out.";
     KafkaExpressions expressions;
     expressions.key = Compile("word");
     expressions.headers.emplace_back("n", Compile("string(count)"));
@@ -66,7 +66,7 @@ class KafkaSinkTest : public ::testing::Test {
 
 TEST_F(KafkaSinkTest, WritesRowsWithKeyHeaderPartitionAndBatchTime) {
   const auto sink = Make();
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   ASSERT_TRUE(Deliver(sink.get(), 1, {{"the", 3}, {"gone", 1, true}}).ok());
   const std::vector<FakeRecord>& records = kafka_.topics["words"];
   ASSERT_EQ(records.size(), 2u);
@@ -76,33 +76,33 @@ TEST_F(KafkaSinkTest, WritesRowsWithKeyHeaderPartitionAndBatchTime) {
   EXPECT_EQ(records[0].headers[0].second, "3");
   EXPECT_EQ(records[1].key, "gone");
   EXPECT_EQ(records[1].value, std::nullopt);
-  EXPECT_EQ(sink->DeliveredBatch().value(), 1);
+  EXPECT_EQ(sink->ReadLedger()->batch, 1);
 }
 
 TEST_F(KafkaSinkTest, BatchWithoutRowsMakesNoTransaction) {
   const auto sink = Make();
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   const int before = kafka_.commits;
   ASSERT_TRUE(Deliver(sink.get(), 1, {}).ok());
   EXPECT_EQ(kafka_.commits, before);
-  EXPECT_EQ(sink->DeliveredBatch().value(), 0);
+  EXPECT_EQ(sink->ReadLedger()->batch, 0);
 }
 
 TEST_F(KafkaSinkTest, NextProcessSkipsWhatTheLedgerNames) {
-  ASSERT_TRUE(Make()->Open("1-a", 0).ok());
+  ASSERT_TRUE(Make()->Open(SoleSeat("1-a", 0)).ok());
   const auto first = Make();
-  ASSERT_TRUE(first->Open("2-b", 0).ok());
+  ASSERT_TRUE(first->Open(SoleSeat("2-b", 0)).ok());
   ASSERT_TRUE(Deliver(first.get(), 1, {{"a", 1}}).ok());
   const auto second = Make();
-  ASSERT_TRUE(second->Open("3-c", 0).ok());
-  EXPECT_EQ(second->DeliveredBatch().value(), 1);
+  ASSERT_TRUE(second->Open(SoleSeat("3-c", 0)).ok());
+  EXPECT_EQ(second->ReadLedger()->batch, 1);
   ASSERT_TRUE(Deliver(second.get(), 1, {{"a", 1}}).ok());
   EXPECT_THAT(Keys("words"), ElementsAre("a"));
 }
 
 TEST_F(KafkaSinkTest, OtherHistoryOfABatchIsRefused) {
   const auto sink = Make();
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   ASSERT_TRUE(Deliver(sink.get(), 1, {{"a", 1}}, "aa").ok());
   const Status status = Deliver(sink.get(), 1, {{"a", 2}}, "bb");
   EXPECT_EQ(status.code(), StatusCode::kInternal);
@@ -116,7 +116,7 @@ TEST_F(KafkaSinkTest, UnknownOutcomeIsSettledByTheNextDelivery) {
     kafka_ = {};
     kafka_.topics["words"];
     const auto sink = Make();
-    ASSERT_TRUE(sink->Open("1-a", 0).ok());
+    ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
     kafka_.ends = {end};
     EXPECT_EQ(Deliver(sink.get(), 1, {{"a", 1}}).code(), StatusCode::kUnavailable);
     ASSERT_TRUE(Deliver(sink.get(), 1, {{"a", 1}}).ok());
@@ -127,7 +127,7 @@ TEST_F(KafkaSinkTest, UnknownOutcomeIsSettledByTheNextDelivery) {
 
 TEST_F(KafkaSinkTest, ProducerWithACommitUnderwayWritesNoMoreBatches) {
   const auto sink = Make();
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   kafka_.ends = {End::kLate};
   ASSERT_TRUE(Deliver(sink.get(), 1, {{"a", 1}}).ok());
   ASSERT_TRUE(Deliver(sink.get(), 2, {{"b", 1}}).ok());
@@ -137,7 +137,7 @@ TEST_F(KafkaSinkTest, ProducerWithACommitUnderwayWritesNoMoreBatches) {
 
 TEST_F(KafkaSinkTest, TransactionThatBrokersGaveUpIsWrittenAgain) {
   const auto sink = Make();
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   kafka_.ends = {End::kExpire};
   const Status status = Deliver(sink.get(), 1, {{"a", 1}});
   EXPECT_EQ(status.code(), StatusCode::kUnavailable);
@@ -149,29 +149,31 @@ TEST_F(KafkaSinkTest, TransactionThatBrokersGaveUpIsWrittenAgain) {
 TEST_F(KafkaSinkTest, LedgerThatIsGoneIsALoss) {
   const auto sink = Make();
   sink->ExpectHistory();
-  const Status status = sink->Open("2-b", 7);
+  const Status status = sink->Open(SoleSeat("2-b", 7));
   EXPECT_EQ(status.code(), StatusCode::kInternal);
   EXPECT_THAT(status.message(), HasSubstr("StateLost: the ledger ledger of Kafka sink out"));
   EXPECT_EQ(kafka_.commits, 0) << "the next start must see the same";
 }
 
-TEST_F(KafkaSinkTest, NewSinkOfAnOldJobNeedsNoLedger) { EXPECT_TRUE(Make()->Open("2-b", 7).ok()); }
+TEST_F(KafkaSinkTest, NewSinkOfAnOldJobNeedsNoLedger) {
+  EXPECT_TRUE(Make()->Open(SoleSeat("2-b", 7)).ok());
+}
 
 TEST_F(KafkaSinkTest, ReplacedProcessIsFenced) {
   const auto old = Make();
-  ASSERT_TRUE(old->Open("1-a", 0).ok());
-  ASSERT_TRUE(Make()->Open("2-b", 0).ok());
+  ASSERT_TRUE(old->Open(SoleSeat("1-a", 0)).ok());
+  ASSERT_TRUE(Make()->Open(SoleSeat("2-b", 0)).ok());
   EXPECT_EQ(Deliver(old.get(), 1, {{"a", 1}}).code(), StatusCode::kAborted);
   EXPECT_THAT(Keys("words"), ElementsAre());
 }
 
 TEST_F(KafkaSinkTest, ReplacedProcessDoesNotFenceItsSuccessorWhileSettling) {
   const auto old = Make();
-  ASSERT_TRUE(old->Open("1-a", 0).ok());
+  ASSERT_TRUE(old->Open(SoleSeat("1-a", 0)).ok());
   kafka_.ends = {End::kUnknownAborted};
   EXPECT_TRUE(Deliver(old.get(), 1, {{"a", 1}}).retryable());
   const auto next = Make();
-  ASSERT_TRUE(next->Open("2-b", 0).ok());
+  ASSERT_TRUE(next->Open(SoleSeat("2-b", 0)).ok());
   EXPECT_EQ(Deliver(old.get(), 1, {{"a", 1}}).code(), StatusCode::kAborted);
   ASSERT_TRUE(Deliver(next.get(), 1, {{"a", 1}}).ok());
   EXPECT_THAT(Keys("words"), ElementsAre("a"));
@@ -180,7 +182,7 @@ TEST_F(KafkaSinkTest, ReplacedProcessDoesNotFenceItsSuccessorWhileSettling) {
 TEST_F(KafkaSinkTest, RejectsRowsForTheirTopicPartitionAndSize) {
   kafka_.limits["words"] = 2048;
   const auto sink = Make("word == 'x' ? 'no such' : word == 'y' ? 'missing' : 'words'");
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   kafka_.ends = {End::kTooLarge};
   const std::string large(1800, 'l');
   ASSERT_TRUE(Deliver(sink.get(), 1, {{"x", 1}, {"y", 1}, {"p", 7}, {large, 1}, {"good", 2}}).ok());
@@ -194,12 +196,12 @@ TEST_F(KafkaSinkTest, RejectsRowsForTheirTopicPartitionAndSize) {
 
 TEST_F(KafkaSinkTest, MissingTopicEndsTheJob) {
   kafka_.topics.erase("words");
-  EXPECT_EQ(Make()->Open("1-a", 0).code(), StatusCode::kNotFound);
+  EXPECT_EQ(Make()->Open(SoleSeat("1-a", 0)).code(), StatusCode::kNotFound);
 }
 
 TEST_F(KafkaSinkTest, JobWithoutStateCannotSettleAnUnknownOutcome) {
   const auto sink = Make("", false);
-  ASSERT_TRUE(sink->Open("1-a", 0).ok());
+  ASSERT_TRUE(sink->Open(SoleSeat("1-a", 0)).ok());
   kafka_.ends = {End::kUnknownCommitted};
   EXPECT_TRUE(Deliver(sink.get(), 1, {{"a", 1}}).retryable());
   EXPECT_EQ(Deliver(sink.get(), 1, {{"a", 1}}).code(), StatusCode::kInternal);

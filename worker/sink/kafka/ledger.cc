@@ -7,7 +7,7 @@
 namespace millrace::worker {
 namespace {
 
-constexpr int64_t kTailRecords = 1000;  // read first: usually the slot's last record is among them
+constexpr int64_t kTailRecords = 1000;  // read first: usually all wanted keys are among them
 constexpr Duration kCreateTimeout = std::chrono::seconds(20);
 constexpr Duration kCreatePoll = std::chrono::milliseconds(20);
 
@@ -18,16 +18,17 @@ class KafkaLedger final : public Ledger {
 
   const std::string& topic() const override { return topic_; }
   Status Prepare(const std::stop_token& stop) override;
-  Result<std::optional<LedgerRecord>> Read(int slot, bool settled,
-                                           const std::stop_token& stop) override;
+  Result<LedgerView> Read(const std::set<std::string>& keys, bool settled,
+                          const std::stop_token& stop) override;
 
  private:
   Result<KafkaTopicInfo> Info(const std::stop_token& stop);
   Status Create(const std::stop_token& stop);
   Status Check(const KafkaTopicInfo& info, const std::stop_token& stop);
   Result<int64_t> Offset(int64_t timestamp, KafkaIsolation isolation, const std::stop_token& stop);
-  Status ReadRange(int64_t from, int64_t to, const std::string& key,
-                   std::optional<LedgerRecord>* found, const std::stop_token& stop);
+  // Adds the last value of each key in [from, to) that `found` has not.
+  Status ReadRange(int64_t from, int64_t to, std::map<std::string, std::string>* found,
+                   const std::stop_token& stop);
 
   const std::string topic_;
   KafkaCluster* cluster_;
@@ -102,36 +103,40 @@ Result<int64_t> KafkaLedger::Offset(int64_t timestamp, KafkaIsolation isolation,
   return answers[0].offset;
 }
 
-Status KafkaLedger::ReadRange(int64_t from, int64_t to, const std::string& key,
-                              std::optional<LedgerRecord>* found, const std::stop_token& stop) {
+Status KafkaLedger::ReadRange(int64_t from, int64_t to, std::map<std::string, std::string>* found,
+                              const std::stop_token& stop) {
+  std::map<std::string, std::string> last;
   const auto visit = [&](const KafkaRecords& records) -> Status {
     for (size_t i = 0; i < records.size(); ++i) {
-      if (records.keys[i] != key) continue;
-      Result<LedgerRecord> record = LedgerRecord::Parse(records.values[i]);
-      if (!record.ok()) return record.status().WithContext("Kafka topic " + topic_);
-      *found = *std::move(record);
+      last[std::string(records.keys[i])] = std::string(records.values[i]);
     }
     return OkStatus();
   };
   KafkaColumns columns;
   columns.keys = true;
-  return cluster_->Fetch({{topic_, 0}, topic_id_, from, to}, KafkaIsolation::kReadCommitted,
-                         columns, visit, stop);
+  RETURN_IF_ERROR(cluster_->Fetch({{topic_, 0}, topic_id_, from, to},
+                                  KafkaIsolation::kReadCommitted, columns, visit, stop));
+  found->merge(last);
+  return OkStatus();
 }
 
-Result<std::optional<LedgerRecord>> KafkaLedger::Read(int slot, bool settled,
-                                                      const std::stop_token& stop) {
-  const std::string key = std::to_string(slot);
-  std::optional<LedgerRecord> found;
+Result<LedgerView> KafkaLedger::Read(const std::set<std::string>& keys, bool settled,
+                                     const std::stop_token& stop) {
+  std::map<std::string, std::string> found;
   const KafkaIsolation end_of =
       settled ? KafkaIsolation::kReadUncommitted : KafkaIsolation::kReadCommitted;
   ASSIGN_OR_RETURN(const int64_t first,
                    Offset(kKafkaEarliest, KafkaIsolation::kReadUncommitted, stop));
   ASSIGN_OR_RETURN(const int64_t end, Offset(kKafkaLatest, end_of, stop));
   const int64_t tail = std::max(first, end - kTailRecords);
-  if (tail < end) RETURN_IF_ERROR(ReadRange(tail, end, key, &found, stop));
-  if (!found && first < tail) RETURN_IF_ERROR(ReadRange(first, tail, key, &found, stop));
-  return found;
+  if (tail < end) RETURN_IF_ERROR(ReadRange(tail, end, &found, stop));
+  const bool complete = !keys.empty() && std::all_of(keys.begin(), keys.end(), [&](const auto& k) {
+    return found.contains(k);
+  });
+  if (!complete && first < tail) RETURN_IF_ERROR(ReadRange(first, tail, &found, stop));
+  Result<LedgerView> view = LedgerView::Parse(found);
+  if (!view.ok()) return view.status().WithContext("Kafka topic " + topic_);
+  return view;
 }
 
 }  // namespace

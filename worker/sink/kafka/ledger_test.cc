@@ -7,8 +7,8 @@ namespace {
 
 TEST(LedgerRecordTest, ReadsWhatItWrites) {
   LedgerRecord record{12, "ab01", "3-77", {}};
-  for (const int unit : {0, 1, 2, 7, 9, 10}) record.tasks.emplace("counts.aggregate", unit);
-  record.tasks.emplace("lines", 3);
+  for (const int unit : {0, 1, 2, 7, 9, 10}) record.tasks.insert({"counts.aggregate", unit});
+  record.tasks.insert({"lines", 3});
   const std::string text = record.Format();
   EXPECT_EQ(text,
             "millrace-ledger 1\nbatch 12\ndigest ab01\ngeneration 3-77\n"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <map>
 #include <utility>
 
 #include "crds/base/failpoint.h"
@@ -10,6 +11,7 @@
 #include "crds/base/text.h"
 #include "worker/client/redis/safety.h"
 #include "worker/sink/http/retry.h"
+#include "worker/sink/redis/ledger_fields.h"
 #include "worker/sink/redis/scripts.h"
 
 namespace millrace::worker {
@@ -20,6 +22,8 @@ constexpr size_t kMaxArgs = 100'000;
 constexpr size_t kMaxBytes = 4 << 20;
 // Of a ledger that nobody will read again.
 constexpr Duration kLedgerLife = std::chrono::hours(24 * 7);
+constexpr Duration kFenceWait = std::chrono::seconds(30);
+constexpr Duration kFencePoll = std::chrono::milliseconds(50);
 
 using KeyType = api::RedisSink::Type;
 
@@ -129,13 +133,14 @@ auto RedisSink::Retried(Call call) -> decltype(call()) {
   }
 }
 
-Status RedisSink::Open(const std::string& generation, int64_t) {
-  generation_ = generation;
-  fence_ = generation.substr(0, generation.find('-'));
-  delivered_ = 0;
+Status RedisSink::Open(const SinkSeat& seat) {
+  generation_ = seat.generation;
+  fence_ = seat.fence;
+  first_open_ = 0;
   RETURN_IF_ERROR(Retried([this] { return client_->Connect(options_.stop); }));
   RETURN_IF_ERROR(CheckServer());
-  return options_.exactly_once ? TakeFence() : OkStatus();
+  if (!options_.exactly_once) return OkStatus();
+  return seat.slot == 0 ? TakeFence() : AwaitFence();
 }
 
 Status RedisSink::CheckServer() {
@@ -163,25 +168,59 @@ Status RedisSink::TakeFence() {
   const std::string_view keys[] = {ledger_, probe};
   const std::string life = options_.durable ? "0" : Millis(kLedgerLife);
   const RedisOp op = OpOf(builder_.type());
-  const std::string_view args[] = {generation_, fence_, options_.durable ? "0" : "1", life,
+  const std::string fence = std::to_string(fence_);
+  const std::string_view args[] = {generation_, fence, options_.durable ? "0" : "1", life,
                                    Letter(op)};
   const Result<RedisReply> answer =
       Retried([&] { return client_->Eval(kFenceScript, keys, args, options_.stop); });
   if (!answer.ok()) return answer.status();
-  if (ItemText(*answer, 0) != "OK") return Refusal(*answer, {});
-  const std::string batch = ItemText(*answer, 1);
-  const auto parsed = std::from_chars(batch.data(), batch.data() + batch.size(), delivered_);
-  if (parsed.ec != std::errc()) return InternalError("the ledger " + ledger_ + " is damaged");
-  return OkStatus();
+  return ItemText(*answer, 0) == "OK" ? OkStatus() : Refusal(*answer, {});
+}
+
+Status RedisSink::AwaitFence() {
+  const MonotonicTime deadline = options_.clock->Monotonic() + kFenceWait;
+  while (true) {
+    ASSIGN_OR_RETURN(
+        const RedisReply held, Retried([&] {
+          return client_->Run({ledger_, {"HMGET", ledger_, "generation", "fence"}}, options_.stop);
+        }));
+    if (ItemText(held, 0) == generation_) return OkStatus();
+    ASSIGN_OR_RETURN(const int64_t fence, FenceOf(ItemText(held, 1)));
+    if (fence > fence_) return FencedBy(ItemText(held, 0));
+    if (options_.clock->Monotonic() >= deadline) {
+      return UnavailableError("slot 0 did not open the Redis sink " + options_.name + " within " +
+                              FormatDuration(kFenceWait));
+    }
+    if (!options_.clock->SleepFor(kFencePoll, options_.stop)) {
+      return AbortedError("stopped while waiting for slot 0 to open the Redis sink " +
+                          options_.name);
+    }
+  }
+}
+
+Result<SinkLedger> RedisSink::ReadLedger() {
+  if (!options_.exactly_once) return SinkLedger{};
+  ASSIGN_OR_RETURN(const RedisReply held, Retried([&] {
+                     return client_->Run({ledger_, {"HGETALL", ledger_}}, options_.stop);
+                   }));
+  std::map<std::string, std::string> fields;
+  for (size_t i = 0; i + 1 < held.items.size(); i += 2) {
+    fields[held.items[i].text] = held.items[i + 1].text;
+  }
+  Result<SinkLedger> ledger = ParseRedisLedger(fields, generation_);
+  if (!ledger.ok()) return ledger.status().WithContext("the ledger " + ledger_);
+  return ledger;
+}
+
+Status RedisSink::FencedBy(const std::string& generation) const {
+  return AbortedError("another process has taken over the Redis sink " + options_.name +
+                      ": its ledger names generation " + generation + ", this is " + generation_ +
+                      ". This one ends; only one process of a job may write");
 }
 
 Status RedisSink::Refusal(const RedisReply& answer, const SinkBatch& batch) const {
   const std::string what = ItemText(answer, 0);
-  if (what == "FENCED") {
-    return AbortedError("another process has taken over the Redis sink " + options_.name +
-                        ": its ledger names generation " + ItemText(answer, 1) + ", this is " +
-                        generation_ + ". This one ends; only one process of a job may write");
-  }
+  if (what == "FENCED") return FencedBy(ItemText(answer, 1));
   if (what == "HISTORY") {
     return InternalError("StateRolledBack: the ledger " + ledger_ + " holds batch " +
                          ItemText(answer, 1) + " with digest " + ItemText(answer, 2) +
@@ -240,8 +279,10 @@ Status RedisSink::DeliverPart(const SinkBatch& batch, const SinkPart& part,
 
 Status RedisSink::Flush(Chunk* chunk, std::vector<RejectedRow>* rejected) {
   Failpoint("redis_sink.before_part");
-  RETURN_IF_ERROR(options_.exactly_once ? WriteOnce(chunk, rejected)
-                                        : WriteAgain(*chunk, rejected));
+  if (chunk->batch->batch >= first_open_) {
+    RETURN_IF_ERROR(options_.exactly_once ? WriteOnce(chunk, rejected)
+                                          : WriteAgain(*chunk, rejected));
+  }
   chunk->part += 1;
   chunk->entries.clear();
   chunk->args = chunk->bytes = 0;
@@ -268,13 +309,14 @@ Status RedisSink::CheckSlots(const Chunk& chunk) const {
 }
 
 Result<RedisReply> RedisSink::RunPart(const Chunk& chunk) {
+  const std::string fence = std::to_string(fence_);
   const std::string batch = std::to_string(chunk.batch->batch);
   const std::string part = std::to_string(chunk.part);
   const std::string ttl = Millis(options_.ttl);
   const std::string life = options_.durable ? "0" : Millis(kLedgerLife);
   std::vector<std::string_view> keys = {ledger_};
   std::vector<std::string_view> args = {
-      generation_, fence_, batch, chunk.batch->digest, chunk.task, part, TypeName(builder_.type()),
+      generation_, fence, batch, chunk.batch->digest, chunk.task, part, TypeName(builder_.type()),
       ttl,         life};
   std::vector<std::string> counts;
   counts.reserve(chunk.entries.size());  // the views stay where they are

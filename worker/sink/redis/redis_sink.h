@@ -28,8 +28,8 @@ struct RedisSinkOptions {
 // Records of one job's sink as changes of Redis keys. Exactly once: a task's changes are cut by
 // position into parts of at most 1,000; each part is one script that checks the fence and that the
 // part is the next one of its task, makes the changes and notes the part in the ledger. A part of
-// unknown outcome is sent again, which the ledger makes harmless. Open takes the fence, after which
-// a script of an older generation changes nothing.
+// unknown outcome is sent again, which the ledger makes harmless. Open of slot 0 takes the fence of
+// all slots, after which a script of an older generation changes nothing; other slots wait for it.
 // At least once: the same changes as plain commands, repeated after a failure.
 // A key that holds another type rejects its record.
 // Thread-compatible; blocks on Redis. Errors: kAborted when fenced or stopped, kUnavailable
@@ -39,14 +39,15 @@ class RedisSink final : public Sink {
  public:
   RedisSink(RedisSinkOptions options, RedisRowBuilder builder, std::unique_ptr<RedisClient> client);
 
-  Status Open(const std::string& generation, int64_t committed) override;
-  Result<int64_t> DeliveredBatch() override { return delivered_; }
+  Status Open(const SinkSeat& seat) override;
+  Result<SinkLedger> ReadLedger() override;
+  // The ledger itself keeps parts of `delivered.batch` from being written twice.
+  void Skip(const SinkLedger& delivered) override { first_open_ = delivered.batch; }
   Status Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
                  std::vector<RejectedRow>* rejected) override;
   Status Committed(int64_t) override { return OkStatus(); }
 
  private:
-  // Changes that are written together.
   // A change and, shared with the chunk before where one batch fills both, what it points into.
   struct Entry {
     std::shared_ptr<const RedisChanges> source;
@@ -64,6 +65,8 @@ class RedisSink final : public Sink {
 
   Status CheckServer();
   Status TakeFence();
+  // Waits until slot 0 has taken the fence.
+  Status AwaitFence();
   Status DeliverPart(const SinkBatch& batch, const SinkPart& part,
                      std::vector<RejectedRow>* rejected);
   Status Flush(Chunk* chunk, std::vector<RejectedRow>* rejected);
@@ -71,6 +74,7 @@ class RedisSink final : public Sink {
   Status WriteAgain(const Chunk& chunk, std::vector<RejectedRow>* rejected);
   Status CheckSlots(const Chunk& chunk) const;
   Result<RedisReply> RunPart(const Chunk& chunk);
+  Status FencedBy(const std::string& generation) const;
   // The Status of an answer that ends the delivery.
   Status Refusal(const RedisReply& answer, const SinkBatch& batch) const;
   static void Reject(const Entry& entry, const std::string& why,
@@ -83,9 +87,9 @@ class RedisSink final : public Sink {
   std::unique_ptr<RedisClient> client_;
   const std::string ledger_;
   std::string generation_;
-  std::string fence_;
+  int64_t fence_ = 0;
   bool cluster_ = false;
-  int64_t delivered_ = 0;
+  int64_t first_open_ = 0;  // all output of smaller batches is there
 };
 
 }  // namespace millrace::worker

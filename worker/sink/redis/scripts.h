@@ -4,6 +4,7 @@
 
 // The ledger of one job's sink, format 1: a hash in the slot of the rows.
 //   format      1
+//   since       the generation that found no ledger and began this one
 //   generation  the one that may write, "<fence>-<16 hex>"
 //   fence       its number
 //   batch       largest batch of which output is there
@@ -13,11 +14,12 @@ namespace millrace::worker {
 
 // KEYS: ledger, a key of nobody. ARGV: generation, fence, "1" to begin anew, milliseconds to live
 // or "0", letter of the sink's changes. Does to the key of nobody what parts will do: a command
-// that the account may not use is found before rows are there. Answers {"OK", batch}, {"FENCED",
-// generation} or {"FORMAT", format}.
+// that the account may not use is found before rows are there. Answers {"OK"}, {"FENCED",
+// generation} or
+// {"FORMAT", format}.
 inline constexpr RedisScript kFenceScript = {"redis_sink.fence", R"lua(
 if ARGV[3] == '1' then redis.call('DEL', KEYS[1]) end
-local held = redis.call('HMGET', KEYS[1], 'format', 'generation', 'fence', 'batch')
+local held = redis.call('HMGET', KEYS[1], 'format', 'generation', 'fence')
 if held[1] and held[1] ~= '1' then return {'FORMAT', held[1]} end
 if held[3] and tonumber(held[3]) > tonumber(ARGV[2]) then return {'FENCED', held[2]} end
 local probe, op = KEYS[2], ARGV[5]
@@ -34,9 +36,10 @@ elseif op == 'Z' then
 else redis.call('XADD', probe, '*', 'f', 'v') end
 redis.call('PEXPIRE', probe, '1000')
 redis.call('DEL', probe)
+if not held[1] then redis.call('HSET', KEYS[1], 'since', ARGV[1]) end
 redis.call('HSET', KEYS[1], 'format', '1', 'generation', ARGV[1], 'fence', ARGV[2])
 if ARGV[4] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
-return {'OK', held[4] or '0'}
+return {'OK'}
 )lua"};
 
 // KEYS: ledger, then the key of each change. ARGV: generation, fence, batch, digest, task, part
