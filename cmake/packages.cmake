@@ -14,6 +14,8 @@ pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
 find_package(Snappy REQUIRED)
 pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
+# Only the library: the include folders in its pkg-config file belong to transports that are not used.
+pkg_check_modules(ZMQ REQUIRED libzmq)
 # The flags of its pkg-config file decide the layout of its classes: link the target, never the bare library.
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 set(HTTPLIB_LIBRARY PkgConfig::HTTPLIB)

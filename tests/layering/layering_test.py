@@ -39,6 +39,7 @@ FENCED = {
     r"cpprest/": {"operator/kube"},
     r"librdkafka/": {"worker/client"},
     r"hiredis/": {"worker/client"},
+    r"zmq(\.h|\.hpp|_addon\.hpp)$": {"worker/client"},
     r"zstd\.h|zlib\.h|lz4|snappy": {"worker/client"},
     r"CLI/": {"worker/runtime"},
 }
