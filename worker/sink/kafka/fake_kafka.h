@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,6 +30,7 @@ struct FakeKafka {
   std::map<std::string, int> epochs;                      // by transactional id
   std::map<std::string, int64_t> limits;                  // max.message.bytes
   std::deque<End> ends;                                   // of the next commits; commits when empty
+  std::function<void(const std::string&)> on_start;  // of the transactional id, before it is taken
   int producers = 0;
   int commits = 0;
 };
@@ -44,6 +46,7 @@ class FakeProducer final : public KafkaProducer {
   }
 
   Status Start(const std::stop_token&) override {
+    if (const auto before = kafka_->on_start) before(id_);
     epoch_ = ++kafka_->epochs[id_];
     return OkStatus();
   }

@@ -75,16 +75,16 @@ Status KafkaSink::OpenLedger(std::vector<Fence> others) {
   ASSIGN_OR_RETURN(LedgerView view, peers_.ledger->Read(keys, true, options_.stop));
   RETURN_IF_ERROR(CheckLedgerExists(view));
   for (const Fence& other : others) {
-    const KafkaSettled settled =
-        WriteOpening(other.producer.get(), other.slot, view.records[other.slot]);
+    const KafkaSettled settled = WriteAlone(other.producer.get(), std::to_string(other.slot),
+                                            OpeningOf(view.records[other.slot]).Format());
     if (settled.outcome != KafkaOutcome::kCommitted) {
       return settled.status.WithContext("fence slot " + std::to_string(other.slot) + " in " +
                                         peers_.ledger->topic());
     }
   }
-  ledger_ = view.records[seat_.slot];
-  ledger_.generation = seat_.generation;
-  const KafkaSettled settled = WriteOpening(producer_.get(), seat_.slot, ledger_);
+  ledger_ = OpeningOf(view.records[seat_.slot]);
+  const KafkaSettled settled =
+      WriteAlone(producer_.get(), std::to_string(seat_.slot), ledger_.Format());
   if (settled.outcome != KafkaOutcome::kCommitted || settled.spent) producer_.reset();
   if (settled.outcome != KafkaOutcome::kCommitted) {
     return settled.status.WithContext("open the ledger " + peers_.ledger->topic());
@@ -138,9 +138,10 @@ Status KafkaSink::Connect() {
   return OkStatus();
 }
 
-KafkaSettled KafkaSink::WriteOpening(KafkaProducer* producer, int slot, LedgerRecord record) {
+LedgerRecord KafkaSink::OpeningOf(LedgerRecord record) const {
   record.generation = seat_.generation;
-  return WriteAlone(producer, std::to_string(slot), record.Format());
+  if (record.since.empty()) record.since = seat_.generation;
+  return record;
 }
 
 KafkaSettled KafkaSink::WriteAlone(KafkaProducer* producer, const std::string& key,
@@ -330,7 +331,7 @@ Status KafkaSink::Deliver(const SinkBatch& batch, const std::vector<SinkPart>& p
   for (int round = 0; round < kMaxSizeRounds; ++round) {
     if (producer_ == nullptr) RETURN_IF_ERROR(Settle());
     RETURN_IF_ERROR(CheckHistory(batch));
-    Attempt attempt{batch, {batch.batch, batch.digest, seat_.generation, {}}};
+    Attempt attempt{batch, {batch.batch, batch.digest, seat_.generation, {}, ledger_.since}};
     if (ledger_.batch == batch.batch) attempt.record.tasks = ledger_.tasks;
     if (skip_.batch == batch.batch) {
       attempt.record.tasks.insert(skip_.tasks.begin(), skip_.tasks.end());

@@ -89,8 +89,8 @@ class KafkaSink final : public Sink {
   // Reads the ledger, which must name this generation.
   Status CheckOwner(bool settled);
   Status CheckLedgerExists(const LedgerView& view) const;
-  // Says in the ledger who writes from now on as `slot`, and repeats what is delivered.
-  KafkaSettled WriteOpening(KafkaProducer* producer, int slot, LedgerRecord record);
+  // Says who writes from now on, and repeats what is delivered.
+  LedgerRecord OpeningOf(LedgerRecord record) const;
   // A transaction of one record in the ledger.
   KafkaSettled WriteAlone(KafkaProducer* producer, const std::string& key, std::string text);
   Status CheckHistory(const SinkBatch& batch) const;

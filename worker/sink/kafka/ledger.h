@@ -22,10 +22,13 @@ struct LedgerRecord {
   std::string digest;      // D(batch), hex; empty for batch 0
   std::string generation;  // of the writer
   std::set<SinkTask> tasks;
+  std::string since;  // the generation that found no record of this slot and began it
 
-  // Text of version 1:
-  //   millrace-ledger 1 \n  batch <int> \n  digest <hex> \n  generation <text> \n  {task}
+  // Text of version 2:
+  //   millrace-ledger 2 \n  batch <int> \n  digest <hex> \n  generation <text> \n
+  //   since <text> \n  {task}
   //   task = "task " <stage> {" " <first unit> ["-" <last unit>]} \n
+  // Version 1 has no line "since"; it is read as begun by its writer.
   std::string Format() const;
   // kInternal for anything else.
   static Result<LedgerRecord> Parse(std::string_view text);

@@ -7,7 +7,8 @@
 namespace millrace::worker {
 namespace {
 
-constexpr std::string_view kMagic = "millrace-ledger 1";
+constexpr std::string_view kMagic = "millrace-ledger 2";
+constexpr std::string_view kOldMagic = "millrace-ledger 1";
 constexpr std::string_view kSlotsMagic = "millrace-ledger-slots 1";
 constexpr int kMaxUnits = 1 << 20;
 constexpr int kMaxSlots = 1 << 16;
@@ -71,7 +72,7 @@ int64_t FenceOf(std::string_view generation) {
 
 std::string LedgerRecord::Format() const {
   std::string text = std::string(kMagic) + "\nbatch " + std::to_string(batch) + "\ndigest " +
-                     digest + "\ngeneration " + generation + "\n";
+                     digest + "\ngeneration " + generation + "\nsince " + since + "\n";
   for (auto task = tasks.begin(); task != tasks.end();) {
     const std::string& stage = task->stage;
     text += "task " + stage;
@@ -89,15 +90,19 @@ std::string LedgerRecord::Format() const {
 Result<LedgerRecord> LedgerRecord::Parse(std::string_view text) {
   const Status bad = InternalError("this is no ledger record: " + Excerpt(text));
   const std::vector<std::string_view> lines = Split(text, '\n');
-  std::string_view batch, digest, generation;
-  if (lines.size() < 5 || lines[0] != kMagic || !lines.back().empty() ||
+  std::string_view batch, digest, generation, since;
+  const bool old = lines[0] == kOldMagic;
+  const size_t head = old ? 4 : 5;
+  if (lines.size() <= head || (!old && lines[0] != kMagic) || !lines.back().empty() ||
       !ReadField(lines[1], "batch", &batch) || !ReadField(lines[2], "digest", &digest) ||
-      !ReadField(lines[3], "generation", &generation)) {
+      !ReadField(lines[3], "generation", &generation) ||
+      (!old && !ReadField(lines[4], "since", &since))) {
     return bad;
   }
-  LedgerRecord record{0, std::string(digest), std::string(generation), {}};
+  LedgerRecord record{0, std::string(digest), std::string(generation), {}, ""};
+  record.since = old ? generation : since;
   if (!ReadNumber(batch, &record.batch)) return bad;
-  for (size_t i = 4; i + 1 < lines.size(); ++i) {
+  for (size_t i = head; i + 1 < lines.size(); ++i) {
     if (!ReadTask(lines[i], &record.tasks)) return bad;
   }
   return record;
@@ -132,7 +137,7 @@ Result<SinkLedger> LedgerView::Sum(const std::string& generation) const {
   for (const auto& [slot, record] : records) {
     sum.batch = std::max(sum.batch, record.batch);
     sum.fence = std::max(sum.fence, FenceOf(record.generation));
-    if (record.batch > 0 || record.generation != generation) sum.missing = false;
+    if (record.batch > 0 || record.since != generation) sum.missing = false;
   }
   std::set<SinkTask> tasks;
   for (const auto& [slot, record] : records) {
