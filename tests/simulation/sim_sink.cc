@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crds/base/text.h"
 #include "tests/simulation/toy_job.h"
 
 namespace millrace::simulation {
@@ -37,7 +38,7 @@ worker::LedgerFacts SimSink::Ledger(bool with_fence) const {
   worker::Delivered& delivered = facts.sinks["out"];
   for (const auto& [slot, record] : ledger_) {
     if (record.batch < delivered.batch) continue;
-    if (record.batch > delivered.batch) delivered = {record.batch, record.digest, {}};
+    if (record.batch > delivered.batch) delivered = {record.batch, HexEncode(record.digest), {}};
     for (const int group : record.groups) delivered.tasks.push_back({kStage, group});
   }
   if (with_fence) facts.fence = fence_;

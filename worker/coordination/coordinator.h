@@ -23,11 +23,19 @@ struct JobRecord {
   std::optional<BatchPlan> pending;  // plan commit+1, when it was appended before the last process ended
 };
 
+// Versions of look-up tables that plans name; kept until no plan or commit needs them.
+class TableVersions {
+ public:
+  virtual ~TableVersions() = default;
+  virtual Status PutTable(const std::string& table, const std::string& version, std::string_view bytes) = 0;
+  // kInternal "StateLost: ..." for a version that is not kept.
+  virtual Result<std::string> GetTable(const std::string& table, const std::string& version) const = 0;
+};
+
 // Plan log and commit of one job (protocol: plan, run, output, commit). Every step is refused unless it follows the last one:
 // plans are commit+1, commits name the plan's digest. Loop thread only; owns its files.
-class Coordinator {
+class Coordinator : public TableVersions {
  public:
-  virtual ~Coordinator() = default;
   // Takes the lock, reads what is there, starts a generation. kConflict when another process holds the job.
   virtual Result<JobRecord> Open() = 0;
   // Records which spec runs from now on.
@@ -38,9 +46,6 @@ class Coordinator {
   virtual Status SyncPlan() = 0;
   // Digest D(b) of the appended plan.
   virtual const std::string& plan_digest() const = 0;
-  // A version of a look-up table that plans name; kept until no plan or commit needs it.
-  virtual Status PutTable(const std::string& table, const std::string& version, std::string_view bytes) = 0;
-  virtual Result<std::string> GetTable(const std::string& table, const std::string& version) const = 0;
   // Atomic and durable: `commit` and all blobs put since the last one count, or none.
   virtual Status Commit(const CommitPoint& commit) = 0;
   // Forgets blobs put since the last commit.

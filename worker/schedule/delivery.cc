@@ -63,8 +63,8 @@ Status Delivery::HandleRejected(const api::Sink& sink, std::vector<RejectedRow> 
   for (RejectedRow& row : rejected) {
     letters.Add({sink.name, std::move(row.reason), std::move(row.message), std::move(row.value), {}, {}, {}, {}});
   }
-  run->arrived[edge][0].push_back(std::make_shared<BatchChunk>(letters.TakeRows(run->context.batch_time)));
-  return OkStatus();
+  auto rows = std::make_shared<BatchChunk>(letters.TakeRows(run->context.batch_time));
+  return SendOutsideTasks(parts_->plan.graph, edge, 0, std::move(rows), run);
 }
 
 Status Delivery::ApplyTables(const BatchRun& run) {

@@ -5,12 +5,10 @@
 #include <stop_token>
 #include <vector>
 
+#include "worker/schedule/batch_planner.h"
 #include "worker/schedule/batch_runner.h"
-#include "worker/schedule/batch_timer.h"
 #include "worker/schedule/job_parts.h"
 #include "worker/schedule/listener.h"
-#include "worker/schedule/rate_controller.h"
-#include "worker/schedule/watermark_tracker.h"
 
 namespace millrace::worker {
 
@@ -39,26 +37,20 @@ class Scheduler {
   void Report();
   // The next batch when there is anything to act on.
   Result<std::optional<BatchPlan>> PlanNext();
-  Result<bool> CollectOffers(BatchPlan* plan);
   bool WaitForTick(const std::stop_token& stop);
   bool LimitReached() const;
-  SourcePosition PositionOf(const std::string& source) const;
-  int Partitions() const;
 
   JobParts* parts_;
   SchedulerOptions options_;
   JobListener* listener_;
   BatchRunner runner_;
-  RateController rates_;
-  WatermarkTracker watermarks_;
-  std::optional<BatchTimer> timer_;
-  std::optional<BatchPlan> pending_;
   std::string spec_hash_;
+  BatchPlanner planner_;
+  std::optional<BatchPlan> pending_;
   int64_t batches_ = 0;
   int64_t lag_records_ = -1;
   MonotonicTime last_input_;
   MonotonicTime due_;
-  bool must_commit_ = false;  // some source's cursor has to be committed even without input
   bool ended_ = false;      // every source ended; only the final batch is left
   bool completed_ = false;
 };

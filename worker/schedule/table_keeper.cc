@@ -109,7 +109,7 @@ Status TableKeeper::Restore(const StateLog& log) {
   return OkStatus();
 }
 
-Result<std::map<std::string, std::string>> TableKeeper::Pin(Coordinator* coordinator) {
+Result<std::map<std::string, std::string>> TableKeeper::Pin(TableVersions* kept) {
   std::map<std::string, std::string> versions;
   for (Loaded& loaded : loaded_) {
     const api::Table& table = job_.spec.tables[loaded.index];
@@ -124,7 +124,7 @@ Result<std::map<std::string, std::string>> TableKeeper::Pin(Coordinator* coordin
     if (loaded.pinned != version->version()) {
       std::string bytes;
       EncodeBatch(version->rows(), &bytes);
-      RETURN_IF_ERROR(coordinator->PutTable(table.name, version->version(), bytes));
+      RETURN_IF_ERROR(kept->PutTable(table.name, version->version(), bytes));
       loaded.pinned = version->version();
     }
     versions[table.name] = version->version();
@@ -132,7 +132,7 @@ Result<std::map<std::string, std::string>> TableKeeper::Pin(Coordinator* coordin
   return versions;
 }
 
-Result<TableVersionRef> TableKeeper::Find(const std::string& name, const std::string& version, const Coordinator& coordinator) {
+Result<TableVersionRef> TableKeeper::Find(const std::string& name, const std::string& version, const TableVersions& kept) {
   if (const auto it = selected_.find(name); it != selected_.end() && it->second->version() == version) return it->second;
   for (Loaded& loaded : loaded_) {
     if (job_.spec.tables[loaded.index].name != name) continue;
@@ -141,7 +141,7 @@ Result<TableVersionRef> TableKeeper::Find(const std::string& name, const std::st
       if (loaded.version->version() == version) return loaded.version;
     }
     const api::Table& table = job_.spec.tables[loaded.index];
-    ASSIGN_OR_RETURN(const std::string bytes, coordinator.GetTable(name, version));
+    ASSIGN_OR_RETURN(const std::string bytes, kept.GetTable(name, version));
     ASSIGN_OR_RETURN(RecordBatch rows, DecodeBatch(bytes));
     std::vector<int> key = KeyColumns(rows.schema(), table.key);
     return TableVersion::Build(version, std::move(rows), std::move(key), table.max_rows);
@@ -149,9 +149,9 @@ Result<TableVersionRef> TableKeeper::Find(const std::string& name, const std::st
   return InternalError("StateLost: the plan names table \"" + name + "\", which the job does not have");
 }
 
-Status TableKeeper::Select(const std::map<std::string, std::string>& versions, const Coordinator& coordinator, BatchTables* tables) {
+Status TableKeeper::Select(const std::map<std::string, std::string>& versions, const TableVersions& kept, BatchTables* tables) {
   for (const auto& [name, version] : versions) {
-    ASSIGN_OR_RETURN(selected_[name], Find(name, version, coordinator));
+    ASSIGN_OR_RETURN(selected_[name], Find(name, version, kept));
   }
   for (auto& [index, table] : streams_) {
     ASSIGN_OR_RETURN(selected_[table->name()], table->Version());

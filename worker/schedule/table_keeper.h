@@ -32,11 +32,11 @@ class TableKeeper {
   Status Start();
   // Restores stream tables from the state log. Requires: before the first batch.
   Status Restore(const StateLog& log);
-  // Versions to name in the next plan; new ones are put into `coordinator` first. kUnavailable/kInvalid where a refresh failed and
+  // Versions to name in the next plan; new ones are put into `kept` first. kUnavailable/kInvalid where a refresh failed and
   // onRefreshError is Fail.
-  Result<std::map<std::string, std::string>> Pin(Coordinator* coordinator);
+  Result<std::map<std::string, std::string>> Pin(TableVersions* kept);
   // Puts the versions that a plan names into `tables`.
-  Status Select(const std::map<std::string, std::string>& versions, const Coordinator& coordinator, BatchTables* tables);
+  Status Select(const std::map<std::string, std::string>& versions, const TableVersions& kept, BatchTables* tables);
 
   // Rows that a batch wrote into stream table `index` (of spec.tables).
   Status Apply(int index, const std::vector<RecordBatch>& rows);
@@ -55,7 +55,7 @@ class TableKeeper {
   void RefreshLoop(std::stop_token stop);
   void RefreshDue();
   Status CheckList(const std::string& name, const TableVersion& version) const;
-  Result<TableVersionRef> Find(const std::string& name, const std::string& version, const Coordinator& coordinator);
+  Result<TableVersionRef> Find(const std::string& name, const std::string& version, const TableVersions& kept);
 
   const api::StreamingJob& job_;
   TableLoaderOptions loading_;

@@ -3,6 +3,7 @@
 #include <random>
 #include <set>
 
+#include "crds/base/text.h"
 #include "worker/coordination/cluster/generation.h"
 #include "worker/coordination/cluster/job_store_conformance.h"
 #include "worker/coordination/cluster/ledger_verdict.h"
@@ -111,6 +112,8 @@ TEST(MessageTest, ReadsBackEveryKindAndRefusesCutOnes) {
   }
 }
 
+std::string Hex(const std::string& digest) { return HexEncode(digest); }
+
 JobFacts AtCommit(int64_t batch, const std::string& digest) {
   JobFacts facts;
   facts.commit.batch = batch;
@@ -125,12 +128,12 @@ TEST(LedgerVerdictTest, ComparesLedgersWithCommitAndPlans) {
     const char* name;
     Delivered delivered;
     const char* want;
-  } kCases[] = {{"behind", {3, "D3", {}}, ""},
-                {"at the commit", {4, "D4", {}}, ""},
-                {"planned", {5, "D5", {{"s", 1}}}, ""},
-                {"other history", {4, "X4", {}}, "StateRolledBack"},
-                {"other plan", {5, "X5", {}}, "StateRolledBack"},
-                {"no plan", {7, "D7", {}}, "StateRolledBack"}};
+  } kCases[] = {{"behind", {3, Hex("D3"), {}}, ""},
+                {"at the commit", {4, Hex("D4"), {}}, ""},
+                {"planned", {5, Hex("D5").substr(0, 2), {{"s", 1}}}, ""},
+                {"other history", {4, Hex("X4"), {}}, "StateRolledBack"},
+                {"other plan", {5, Hex("X5"), {}}, "StateRolledBack"},
+                {"no plan", {7, Hex("D7"), {}}, "StateRolledBack"}};
   for (const auto& c : kCases) {
     const LedgerVerdict verdict = JudgeLedgers(facts, {{{"out", c.delivered}}, 0, 0, ""});
     EXPECT_EQ(verdict.status.message().substr(0, verdict.status.message().find(':')), c.want)

@@ -21,7 +21,7 @@ struct TaskId {
 // whose rows are there. Everything below `batch` is delivered whole.
 struct Delivered {
   int64_t batch = 0;
-  std::string digest;  // 32 raw bytes, empty for a sink that names no digests
+  std::string digest;  // D(batch) in hex, or as many of its first digits as the sink keeps
   std::vector<TaskId> tasks;
 };
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "crds/base/clock.h"
 #include "worker/coordination/cluster/job_store.h"
 
 namespace millrace::worker {

@@ -1,0 +1,360 @@
+#include "worker/runtime/cluster/worker_process.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "crds/base/failpoint.h"
+#include "crds/base/log.h"
+
+namespace millrace::worker {
+namespace {
+
+constexpr Duration kRetry = std::chrono::milliseconds(200);
+constexpr Duration kReceiveWait = std::chrono::milliseconds(200);
+
+const char* NameOf(MemberCore::State state) {
+  switch (state) {
+    case MemberCore::State::kIdle:
+      return "idle";
+    case MemberCore::State::kTakingOver:
+      return "taking over";
+    case MemberCore::State::kReady:
+      return "ready";
+    case MemberCore::State::kOpen:
+      return "open";
+  }
+  return "";
+}
+
+LeaderConfig ConfigOf(const WorkerProcessOptions& options) {
+  LeaderConfig config;
+  config.groups = options.groups;
+  config.spec_gen = options.spec_gen;
+  config.spec_hash = options.spec_hash;
+  config.announce_delivery = options.announce_delivery;
+  config.attempts = options.attempts;
+  config.heartbeat = options.lease / 3;
+  config.member_timeout = options.lease;
+  config.gather = options.lease / 2;
+  config.ready_timeout = std::max<Duration>(3 * options.lease, std::chrono::seconds(15));
+  config.resend = std::min<Duration>(options.lease / 6, std::chrono::milliseconds(500));
+  return config;
+}
+
+uint64_t Random() {
+  static std::random_device device;
+  return (static_cast<uint64_t>(device()) << 32) | device();
+}
+
+}  // namespace
+
+WorkerProcess::WorkerProcess(WorkerProcessOptions options, JobParts* parts, ClusterEngine* engine,
+                             TableVersions* tables, PeerNetwork* network, std::string member,
+                             JobListener* listener)
+    : options_(std::move(options)),
+      parts_(parts),
+      engine_(engine),
+      tables_(tables),
+      network_(network),
+      self_{std::move(member), network->address()},
+      listener_(listener),
+      member_(self_, kRetry) {}
+
+void WorkerProcess::Post(std::function<void()> event) {
+  {
+    const std::lock_guard lock(mutex_);
+    events_.push_back(std::move(event));
+  }
+  wake_.notify_one();
+}
+
+WorkerStatus WorkerProcess::status() const {
+  const std::lock_guard lock(status_mutex_);
+  return status_;
+}
+
+void WorkerProcess::Publish() {
+  WorkerStatus status;
+  status.member = self_.member;
+  status.leading = leader_ != nullptr;
+  status.generation = member_.generation().name;
+  status.slot = member_.slot();
+  status.slots = member_.generation().slots();
+  status.state = NameOf(member_.state());
+  status.reason = leader_ ? leader_->reason() : "";
+  status.committed = member_.known().batch;
+  const std::lock_guard lock(status_mutex_);
+  status_ = std::move(status);
+}
+
+Status WorkerProcess::Run(const MakeStore& make_store, std::stop_token stop) {
+  ASSIGN_OR_RETURN(store_, make_store());
+  ASSIGN_OR_RETURN(engine_store_, make_store());
+  ASSIGN_OR_RETURN(std::unique_ptr<JobStore> heart_store, make_store());
+  store_thread_ = std::make_unique<WorkThread>();
+  compute_thread_ = std::make_unique<WorkThread>();
+  output_thread_ = std::make_unique<WorkThread>();
+  receiver_ = std::jthread([this](const std::stop_token& end) {
+    while (!end.stop_requested()) {
+      std::optional<PeerFrame> frame =
+          network_->ReceiveControl(parts_->clock->Monotonic() + kReceiveWait, end);
+      if (frame) Post([this, bytes = std::string(frame->bytes.view())] { OnFrame(bytes); });
+    }
+  });
+  Heart::Events events;
+  events.won = [this](const Lease& lease) { Post([this, lease] { OnWon(lease); }); };
+  events.lost = [this] {
+    Post([this] {
+      if (leader_) leader_->Depose();
+    });
+  };
+  events.facts = [this](std::shared_ptr<const JobFacts> facts) {
+    Post([this, facts] { OnFacts(facts); });
+  };
+  heart_ = std::make_unique<Heart>(
+      LeaseCore::Config{options_.lease, options_.spec_gen, options_.spec_hash, true}, self_,
+      std::move(heart_store), parts_->clock, std::move(events));
+  Loop(stop);
+  engine_->Cancel();
+  receiver_ = {};
+  heart_->Leave();
+  heart_.reset();
+  output_thread_.reset();
+  compute_thread_.reset();
+  store_thread_.reset();
+  return *ended_;
+}
+
+void WorkerProcess::Loop(const std::stop_token& stop) {
+  while (!ended_) {
+    std::deque<std::function<void()>> events;
+    {
+      std::unique_lock lock(mutex_);
+      const MonotonicTime now = parts_->clock->Monotonic();
+      MonotonicTime next = std::min(member_.next_timer(), leave_until_);
+      if (leader_) next = std::min(next, leader_->next_timer());
+      next = std::min<MonotonicTime>(next, now + std::chrono::seconds(1));
+      const auto ready = [this] { return !events_.empty(); };
+      if (next > now) {
+        if (leaving_)
+          wake_.wait_for(lock, next - now, ready);
+        else
+          wake_.wait_for(lock, stop, next - now, ready);
+      }
+      events.swap(events_);
+    }
+    if (stop.stop_requested() && !leaving_) BeginLeaving();
+    for (const std::function<void()>& event : events) {
+      event();
+      Pump();
+    }
+    Pump();
+    if (leaving_ && MayEnd()) End(OkStatus());
+  }
+}
+
+// Carries out what the cores want until they want nothing more.
+void WorkerProcess::Pump() {
+  for (bool busy = true; busy && !ended_;) {
+    const MonotonicTime now = parts_->clock->Monotonic();
+    if (leader_ && now >= leader_->next_timer()) leader_->OnTimer(now);
+    if (now >= member_.next_timer()) member_.OnTimer(now);
+    heart_->Know(member_.known());
+    std::vector<Action> actions = leader_ ? leader_->TakeActions() : std::vector<Action>();
+    const uint64_t leader = leader_number_;
+    busy = !actions.empty();
+    for (Action& action : actions) Do(std::move(action), leader);
+    actions = member_.TakeActions();
+    busy = busy || !actions.empty();
+    for (Action& action : actions) Do(std::move(action), 0);
+  }
+  Publish();
+}
+
+void WorkerProcess::Do(Action action, uint64_t leader) {
+  if (auto* call = std::get_if<CallStore>(&action)) return Do(std::move(*call), leader);
+  if (const auto* send = std::get_if<SendMessage>(&action)) return Do(*send);
+  if (const auto* read = std::get_if<ReadLedgers>(&action)) return Do(*read, leader);
+  if (const auto* end = std::get_if<EndLeadership>(&action)) return Do(*end, leader);
+  if (const auto* take = std::get_if<TakeOver>(&action)) return Do(*take);
+  if (const auto* compute = std::get_if<ComputeBatch>(&action)) return Do(*compute);
+  if (const auto* deliver = std::get_if<DeliverOutput>(&action)) return Do(*deliver);
+  if (const auto* settle = std::get_if<SettleBatch>(&action)) return Do(*settle);
+  if (const auto* stop = std::get_if<StopWork>(&action)) return Do(*stop);
+}
+
+// Replies find the core by number: the leader may have ended meanwhile.
+void WorkerProcess::Do(CallStore action, uint64_t leader) {
+  store_thread_->Post([this, leader, action = std::move(action)] {
+    if (std::holds_alternative<CommitBatch>(action.request)) Failpoint("worker.before_commit");
+    StoreReply reply = store_->Call(action.request);
+    if (std::holds_alternative<CommitBatch>(action.request)) Failpoint("worker.after_commit");
+    if (std::holds_alternative<AppendPlan>(action.request)) Failpoint("worker.planned");
+    if (std::holds_alternative<PutPrepared>(action.request)) Failpoint("worker.prepared");
+    Post([this, leader, done = action.done, reply = std::move(reply)] {
+      if (leader == 0 || (leader_ && leader == leader_number_))
+        done(reply, parts_->clock->Monotonic());
+    });
+  });
+}
+
+void WorkerProcess::Do(const SendMessage& action) {
+  std::string bytes = EncodeMessage(action.message);
+  if (action.address == self_.address)
+    return Post([this, bytes = std::move(bytes)] { OnFrame(bytes); });
+  if (const Status status = network_->SendControl(action.address, std::move(bytes)); !status.ok()) {
+    Log(LogLevel::kDebug, "message not sent",
+        {{"to", action.address}, {"error", status.message()}});
+  }
+}
+
+void WorkerProcess::Do(const ReadLedgers& action, uint64_t leader) {
+  output_thread_->Post([this, leader, generation = action.generation] {
+    Result<LedgerFacts> facts = engine_->ReadLedgers();
+    Post([this, leader, generation, facts = std::move(facts)] {
+      if (leader_ && leader == leader_number_)
+        leader_->OnLedgers(generation, facts, parts_->clock->Monotonic());
+    });
+  });
+}
+
+void WorkerProcess::Do(const EndLeadership& action, uint64_t leader) {
+  heart_->OnLeadershipEnded();
+  if (!action.status.ok()) return End(action.status);
+  Log(LogLevel::kInfo, "leads no more", {{"member", self_.member}});
+  Post([this, leader] {
+    if (leader == leader_number_) leader_.reset();
+  });
+}
+
+void WorkerProcess::Do(const StopWork&) {
+  engine_->Cancel();
+  network_->ResetData();
+}
+
+// Begins when the delivery in work has come back.
+void WorkerProcess::Do(const TakeOver& action) {
+  Log(LogLevel::kInfo, "taking over",
+      {{"generation", action.generation.name},
+       {"slot", std::to_string(action.slot)},
+       {"slots", std::to_string(action.generation.slots())},
+       {"commit", std::to_string(action.commit.batch)}});
+  engine_->Cancel();
+  network_->ResetData();
+  output_thread_->Post([this, action] {
+    compute_thread_->Post([this, action] {
+      Failpoint("worker.take_over");
+      Status status;
+      StoreReply reports;
+      const StoreReply offsets = engine_store_->Call(ReadOffsets{});
+      if (action.commit.batch > 0) {
+        reports = engine_store_->Call(ReadReports{action.commit.generation, action.commit.batch});
+        if (reports.ok() && static_cast<int64_t>(reports.fields.size()) != action.commit.reports) {
+          status = InternalError("StateLost: " + std::to_string(reports.fields.size()) + " of " +
+                                 std::to_string(action.commit.reports) +
+                                 " reports of the committed batch are left");
+        }
+      }
+      if (!reports.ok()) status = AbortedError("reports: " + reports.detail);
+      if (!offsets.ok()) status = AbortedError("offsets: " + offsets.detail);
+      Result<CommitPoint> commit = CommitPointOf(action.commit, offsets.fields);
+      if (status.ok()) status = commit.status();
+      if (status.ok()) status = engine_->TakeOver(action, *commit, reports.fields);
+      Failpoint("worker.taken_over");
+      Post([this, generation = action.generation.name, status] {
+        member_.OnTakenOver(generation, status, parts_->clock->Monotonic());
+      });
+    });
+  });
+}
+
+void WorkerProcess::Do(const ComputeBatch& action) {
+  compute_thread_->Post([this, action] {
+    Status status = engine_->Compute(action.generation, action.plan);
+    if (!status.ok())
+      Log(LogLevel::kDebug, "batch failed",
+          {{"batch", std::to_string(action.plan.batch)}, {"error", status.message()}});
+    Post([this, action, status] {
+      member_.OnComputed(action.generation, action.plan.batch, status, parts_->clock->Monotonic());
+    });
+  });
+}
+
+void WorkerProcess::Do(const DeliverOutput& action) {
+  output_thread_->Post([this, action] {
+    ClusterEngine::Output output = engine_->Deliver(action);
+    Post([this, generation = action.generation.name, batch = action.batch,
+          output = std::move(output)]() mutable {
+      member_.OnDelivered(generation, batch, output.status, std::move(output.report),
+                          std::move(output.facts), parts_->clock->Monotonic());
+    });
+  });
+}
+
+void WorkerProcess::Do(const SettleBatch& action) {
+  output_thread_->Post([this, commit = action.commit] {
+    const Status status = engine_->Settle(commit);
+    if (!status.ok())
+      Log(LogLevel::kWarn, "after commit",
+          {{"batch", std::to_string(commit.batch)}, {"error", status.message()}});
+    const Result<CommitPoint> record = DecodeCommit(commit.record);
+    if (record.ok() && record->completed) Post([this] { End(OkStatus()); });
+  });
+}
+
+void WorkerProcess::OnWon(const Lease& lease) {
+  Log(LogLevel::kInfo, "leads", {{"member", self_.member}, {"epoch", std::to_string(lease.epoch)}});
+  ++leader_number_;
+  maker_ = std::make_unique<ClusterPlanMaker>(parts_, tables_, listener_);
+  leader_ = std::make_unique<LeaderCore>(ConfigOf(options_), self_, lease, maker_.get(), Random);
+  leader_->Start(parts_->clock->Monotonic());
+  if (leaving_) leader_->StepDown(parts_->clock->Monotonic());
+}
+
+void WorkerProcess::OnFacts(std::shared_ptr<const JobFacts> facts) {
+  facts_ = std::move(facts);
+  member_.OnFacts(*facts_, parts_->clock->Monotonic());
+  if (!facts_->halt.empty() && !leader_) End(InternalError(facts_->halt));
+  const Result<CommitPoint> record = facts_->commit.record.empty()
+                                         ? Result<CommitPoint>(CommitPoint{})
+                                         : DecodeCommit(facts_->commit.record);
+  if (record.ok() && record->completed && facts_->spec_hash == options_.spec_hash && !leader_)
+    End(OkStatus());
+}
+
+void WorkerProcess::OnFrame(const std::string& bytes) {
+  const Result<Message> message = DecodeMessage(bytes);
+  if (!message.ok())
+    return Log(LogLevel::kWarn, "message refused", {{"error", message.status().message()}});
+  if (std::holds_alternative<LeaseFreed>(message->body)) heart_->OnLeaseFreed();
+  const MonotonicTime now = parts_->clock->Monotonic();
+  if (leader_) leader_->OnMessage(*message, now);
+  member_.OnMessage(*message, now);
+}
+
+void WorkerProcess::BeginLeaving() {
+  leaving_ = true;
+  const MonotonicTime now = parts_->clock->Monotonic();
+  leave_until_ = now + options_.grace;
+  heart_->Leave();
+  if (leader_) leader_->StepDown(now);
+  member_.Leave(now);
+}
+
+// Handed over; or nobody is there to hand over to; or the time is up.
+bool WorkerProcess::MayEnd() const {
+  if (parts_->clock->Monotonic() >= leave_until_) return true;
+  if (leader_) return false;
+  if (member_.left()) return true;
+  if (facts_ == nullptr) return false;
+  return std::none_of(facts_->members.begin(), facts_->members.end(), [&](const auto& entry) {
+    return entry.first != self_.member && !entry.second.leaving;
+  });
+}
+
+void WorkerProcess::End(Status status) {
+  if (!ended_) ended_ = std::move(status);
+}
+
+}  // namespace millrace::worker

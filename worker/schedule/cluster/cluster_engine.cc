@@ -1,0 +1,289 @@
+#include "worker/schedule/cluster/cluster_engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "crds/base/failpoint.h"
+#include "crds/base/log.h"
+#include "crds/base/text.h"
+
+namespace millrace::worker {
+namespace {
+
+Result<ChunkRef> DecodeChunk(int, std::string_view bytes) {
+  ASSIGN_OR_RETURN(RecordBatch batch, DecodeBatch(bytes));
+  return ChunkRef(std::make_shared<BatchChunk>(std::move(batch)));
+}
+
+SinkLedger LedgerOf(const Delivered& delivered) {
+  SinkLedger ledger;
+  ledger.keeps = true;
+  ledger.batch = delivered.batch;
+  ledger.digest = delivered.digest;
+  for (const TaskId& task : delivered.tasks) ledger.tasks.push_back({task.stage, task.unit});
+  std::sort(ledger.tasks.begin(), ledger.tasks.end());
+  return ledger;
+}
+
+}  // namespace
+
+ClusterEngine::ClusterEngine(JobParts* parts, RedisStateLog* state, TableVersions* tables,
+                             MakePort make_port)
+    : parts_(parts),
+      state_(state),
+      tables_(tables),
+      make_port_(std::move(make_port)),
+      executor_(&parts->plan.graph, parts->pool.get(), DecodeChunk),
+      output_executor_(&parts->plan.graph, &output_pool_, DecodeChunk),
+      delivery_(parts) {}
+
+void ClusterEngine::Cancel() {
+  const std::lock_guard lock(mutex_);
+  work_stop_.request_stop();
+}
+
+std::shared_ptr<ClusterEngine::Work> ClusterEngine::Find(int64_t batch) {
+  const std::lock_guard lock(mutex_);
+  const auto work = works_.find(batch);
+  return work == works_.end() ? nullptr : work->second;
+}
+
+Status ClusterEngine::TakeOver(const worker::TakeOver& action, const CommitPoint& commit,
+                               const std::map<std::string, std::string>& reports) {
+  std::stop_token stop;
+  {
+    const std::lock_guard lock(mutex_);
+    work_stop_ = std::stop_source();
+    stop = work_stop_.get_token();
+    works_.clear();
+  }
+  generation_ = action.generation;
+  slot_ = action.slot;
+  Heads heads;
+  for (const auto& [slot, report] : reports) RETURN_IF_ERROR(DecodeHeads(report, &heads));
+  std::erase_if(heads, [&](const auto& head) {
+    return OwnerOfUnit(generation_, head.first.second) != slot_;
+  });
+  RETURN_IF_ERROR(state_->Recover(generation_.name, action.commit.batch, heads, stop));
+  RETURN_IF_ERROR(Restore());
+  state_->DropLoaded();
+  last_batch_time_ = commit.batch_time;
+  last_watermarks_.clear();
+  for (const auto& [name, source] : commit.sources) last_watermarks_[name] = source.watermark;
+  return OpenSinks(action);
+}
+
+Status ClusterEngine::Restore() {
+  const JobGraph& graph = parts_->plan.graph;
+  for (const StageSpec& stage : graph.stages) {
+    if (!stage.logic->stateful()) continue;
+    std::vector<int> units;
+    for (int unit = 0; unit < stage.units; ++unit) {
+      if (OwnerOfUnit(generation_, unit) == slot_) units.push_back(unit);
+    }
+    std::vector<Status> statuses(units.size());
+    parts_->pool->ParallelFor(units.size(), [&](size_t i) {
+      const Result<UnitBlobs> blobs = state_->Load(stage.id, units[i]);
+      statuses[i] = blobs.ok() ? stage.logic->Restore(units[i], blobs->snapshot, blobs->deltas)
+                               : blobs.status();
+    });
+    for (const Status& status : statuses) {
+      if (!status.ok()) return status.WithContext("state of " + stage.id);
+    }
+  }
+  return OkStatus();
+}
+
+Status ClusterEngine::OpenSinks(const worker::TakeOver& action) {
+  SinkSeat seat;
+  seat.generation = generation_.name;
+  seat.fence = generation_.fence;
+  seat.slot = slot_;
+  seat.slots = generation_.slots();
+  seat.max_slots = generation_.max_slots;
+  seat.committed = action.commit.batch;
+  for (size_t i = 0; i < parts_->sinks.size(); ++i) {
+    const std::string name = "sink \"" + parts_->job->spec.sinks[i].name + "\"";
+    if (const Status status = parts_->sinks[i]->Open(seat); !status.ok())
+      return status.WithContext(name);
+    if (seat.committed == 0) continue;
+    if (const Status status = parts_->sinks[i]->Committed(seat.committed); !status.ok())
+      return status.WithContext(name);
+  }
+  return OkStatus();
+}
+
+Result<LedgerFacts> ClusterEngine::ReadLedgers() {
+  LedgerFacts facts;
+  for (size_t i = 0; i < parts_->sinks.size(); ++i) {
+    const std::string& name = parts_->job->spec.sinks[i].name;
+    Result<SinkLedger> ledger = parts_->sinks[i]->ReadLedger();
+    if (!ledger.ok()) return ledger.status().WithContext("sink \"" + name + "\"");
+    if (!ledger->keeps) continue;
+    Delivered& delivered = facts.sinks[name];
+    delivered.batch = ledger->batch;
+    delivered.digest = ledger->digest;
+    for (const SinkTask& task : ledger->tasks) delivered.tasks.push_back({task.stage, task.unit});
+    facts.fence = std::max(facts.fence, ledger->fence);
+    facts.slots = std::max(facts.slots, ledger->slots);
+    if (ledger->missing) facts.missing = name;
+  }
+  return facts;
+}
+
+BatchContext ClusterEngine::ContextOf(const BatchPlan& plan) const {
+  BatchContext context;
+  context.batch = plan.batch;
+  context.batch_time = plan.batch_time;
+  context.previous_batch_time = last_batch_time_;
+  context.final = plan.final;
+  for (const PlannedSource& source : plan.sources) {
+    context.watermarks.push_back(source.watermark);
+    const auto before = last_watermarks_.find(source.name);
+    context.previous_watermarks.push_back(before == last_watermarks_.end() ? TimePoint::min()
+                                                                           : before->second);
+  }
+  return context;
+}
+
+// Every worker learns of every partition, so that units have the same numbers everywhere.
+Status ClusterEngine::Prepare(const BatchPlan& plan) {
+  RETURN_IF_ERROR(parts_->tables->Select(plan.table_versions, *tables_, parts_->plan.tables.get()));
+  for (size_t i = 0; i < plan.sources.size(); ++i) {
+    InputStage* input = parts_->plan.inputs[i];
+    if (input == nullptr) continue;
+    std::vector<PartitionRange> ranges;
+    for (const PlannedRange& range : plan.sources[i].ranges)
+      ranges.push_back({range.partition, range.from, range.to, range.proof, range.records});
+    input->Assign(std::move(ranges), {});
+    parts_->plan.graph.stages[parts_->plan.input_stages[i]].units = input->units();
+  }
+  return OkStatus();
+}
+
+Status ClusterEngine::Compute(const std::string& generation, const PlanEntry& entry) {
+  const MonotonicTime begin = parts_->clock->Monotonic();
+  std::stop_token stop;
+  {
+    const std::lock_guard lock(mutex_);
+    stop = work_stop_.get_token();
+  }
+  if (generation != generation_.name || stop.stop_requested())
+    return AbortedError("the generation ended");
+  auto work = std::make_shared<Work>();
+  ASSIGN_OR_RETURN(work->plan, DecodePlan(entry.bytes));
+  RETURN_IF_ERROR(Prepare(work->plan));
+  ASSIGN_OR_RETURN(work->port, make_port_(generation_, slot_, entry.batch, stop));
+  work->run = executor_.Begin(ContextOf(work->plan), work->port.get());
+  RETURN_IF_ERROR(executor_.RunStages(0, parts_->plan.first_dead_letter_stage, &work->run));
+  Failpoint("worker.computed");
+  RETURN_IF_ERROR(StoreState(work->run));
+  RETURN_IF_ERROR(state_->Flush(entry.batch, stop));
+  work->report = state_->Report();
+  work->facts = FactsOf(*work);
+  work->facts.compute = parts_->clock->Monotonic() - begin;
+  last_batch_time_ = work->plan.batch_time;
+  for (const PlannedSource& source : work->plan.sources)
+    last_watermarks_[source.name] = source.watermark;
+  const std::lock_guard lock(mutex_);
+  works_[entry.batch] = std::move(work);
+  return OkStatus();
+}
+
+// Deltas of what the batch changed. From here on it is part of the state in memory: only a new
+// generation takes it back.
+Status ClusterEngine::StoreState(const BatchRun& run) {
+  struct Blob {
+    const StageSpec* stage;
+    int unit;
+    bool snapshot;
+    std::string bytes;
+    Status status;
+  };
+  std::vector<Blob> blobs;
+  for (size_t stage = 0; stage < run.ran.size(); ++stage) {
+    const StageSpec& spec = parts_->plan.graph.stages[stage];
+    if (!spec.logic->stateful()) continue;
+    for (const int unit : run.ran[stage])
+      blobs.push_back({&spec, unit, state_->WantsSnapshot(spec.id, unit), {}, {}});
+  }
+  parts_->pool->ParallelFor(blobs.size(), [&](size_t i) {
+    Blob& blob = blobs[i];
+    blob.status = blob.snapshot ? blob.stage->logic->EncodeSnapshot(blob.unit, &blob.bytes)
+                                : blob.stage->logic->EncodeDelta(blob.unit, &blob.bytes);
+    blob.stage->logic->Settle(blob.unit);
+  });
+  for (const Blob& blob : blobs) {
+    RETURN_IF_ERROR(blob.status);
+    if (blob.snapshot)
+      RETURN_IF_ERROR(state_->PutSnapshot(blob.stage->id, blob.unit, blob.bytes));
+    else if (!blob.bytes.empty())
+      RETURN_IF_ERROR(state_->PutDelta(blob.stage->id, blob.unit, blob.bytes));
+  }
+  return OkStatus();
+}
+
+SlotFacts ClusterEngine::FactsOf(const Work& work) const {
+  SlotFacts facts;
+  facts.event_times.resize(work.plan.sources.size());
+  facts.input_records.resize(work.plan.sources.size());
+  const JobGraph& graph = parts_->plan.graph;
+  for (size_t stage = 0; stage < graph.stages.size(); ++stage) {
+    const TaskReport& total = work.run.stages[stage].total;
+    facts.late_records += total.late_records;
+    facts.bad_records += total.bad_records;
+    const StageLogic& logic = *graph.stages[stage].logic;
+    if (const auto* input = dynamic_cast<const InputStage*>(&logic)) {
+      const int source = input->spec().source_index;
+      facts.input_records[source] += total.input_records;
+      facts.input_bytes += total.input_bytes;
+      for (const int unit : work.run.ran[stage])
+        facts.event_times[source][unit] = work.run.reports[stage][unit].max_event_time;
+    }
+    if (!logic.stateful() || facts.holds_state) continue;
+    for (int unit = 0; unit < graph.stages[stage].units && !facts.holds_state; ++unit) {
+      facts.holds_state = OwnerOfUnit(generation_, unit) == slot_ && logic.StateKeys(unit) > 0;
+    }
+  }
+  facts.state_bytes = state_->committed_bytes();
+  return facts;
+}
+
+ClusterEngine::Output ClusterEngine::Deliver(const DeliverOutput& action) {
+  const std::shared_ptr<Work> work = Find(action.batch);
+  if (work == nullptr)
+    return {
+        AbortedError("batch " + std::to_string(action.batch) + " is not computed here"), {}, {}};
+  for (size_t i = 0; i < parts_->sinks.size(); ++i) {
+    const auto skip = action.generation.skip.find(parts_->job->spec.sinks[i].name);
+    if (skip != action.generation.skip.end()) parts_->sinks[i]->Skip(LedgerOf(skip->second));
+  }
+  const SinkBatch batch{work->plan.batch, work->plan.batch_time, action.generation.name,
+                        HexEncode(action.digest)};
+  BatchInfo info;
+  Failpoint("worker.deliver");
+  Status status = delivery_.DeliverWave(false, batch, &work->run, &info);
+  const int stages = static_cast<int>(parts_->plan.graph.stages.size());
+  if (status.ok())
+    status = output_executor_.RunStages(parts_->plan.first_dead_letter_stage, stages, &work->run);
+  if (status.ok()) status = delivery_.DeliverWave(true, batch, &work->run, &info);
+  Failpoint("worker.delivered");
+  for (const auto& [sink, rows] : info.output_by_sink) work->facts.output_records += rows;
+  work->facts.bad_records += info.rejected_records;
+  return {status, work->report, EncodeFacts(work->facts)};
+}
+
+Status ClusterEngine::Settle(const CommitHead& commit) {
+  {
+    const std::lock_guard lock(mutex_);
+    works_.erase(works_.begin(), works_.upper_bound(commit.batch));
+  }
+  for (size_t i = 0; i < parts_->sinks.size(); ++i) {
+    const Status status = parts_->sinks[i]->Committed(commit.batch);
+    if (!status.ok())
+      return status.WithContext("sink \"" + parts_->job->spec.sinks[i].name + "\" after commit");
+  }
+  return OkStatus();
+}
+
+}  // namespace millrace::worker

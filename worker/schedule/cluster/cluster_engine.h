@@ -1,0 +1,89 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "worker/coordination/cluster/actions.h"
+#include "worker/coordination/cluster/ledger_verdict.h"
+#include "worker/coordination/redis/redis_state_log.h"
+#include "worker/exec/exchange.h"
+#include "worker/exec/executor.h"
+#include "worker/schedule/cluster/slot_facts.h"
+#include "worker/schedule/delivery.h"
+#include "worker/schedule/job_parts.h"
+
+namespace millrace::worker {
+
+// Makes the way to the other workers for one batch; its waits end when `stop` is requested.
+using MakePort = std::function<Result<std::unique_ptr<ExchangePort>>(
+    const Generation&, int slot, int64_t batch, std::stop_token stop)>;
+
+// One worker's share of a job's batches: takes over units, computes, writes deltas, delivers. The
+// member core says what to do; this class does it, blocking. Guarantee: nothing of a batch is
+// visible before Deliver; whatever TakeOver interrupts leaves no trace but blobs that no report
+// names.
+// Threads: TakeOver and Compute from one thread, Deliver and Settle from another (or the same);
+// Cancel and StateOf from any. While Deliver of b runs, Compute of b+1 may. `parts` and the rest
+// outlive it.
+class ClusterEngine {
+ public:
+  ClusterEngine(JobParts* parts, RedisStateLog* state, TableVersions* tables, MakePort make_port);
+
+  // Ends what is under way for an older generation; calls that block return soon.
+  void Cancel();
+  // Restores the slot's state as of the commit from `reports` (slot -> report of that commit) and
+  // fences the sinks.
+  Status TakeOver(const worker::TakeOver& action, const CommitPoint& commit,
+                  const std::map<std::string, std::string>& reports);
+  Status Compute(const std::string& generation, const PlanEntry& plan);
+  struct Output {
+    Status status;
+    std::string report;
+    std::string facts;
+  };
+  Output Deliver(const DeliverOutput& action);
+  // The batch is committed: sinks show it.
+  Status Settle(const CommitHead& commit);
+  // For the leader, when every slot has fenced.
+  Result<LedgerFacts> ReadLedgers();
+
+ private:
+  struct Work {
+    BatchPlan plan;
+    std::unique_ptr<ExchangePort> port;
+    BatchRun run;
+    std::string report;
+    SlotFacts facts;
+  };
+  Status Restore();
+  Status OpenSinks(const worker::TakeOver& action);
+  BatchContext ContextOf(const BatchPlan& plan) const;
+  Status Prepare(const BatchPlan& plan);
+  Status StoreState(const BatchRun& run);
+  SlotFacts FactsOf(const Work& work) const;
+  std::shared_ptr<Work> Find(int64_t batch);
+
+  JobParts* parts_;
+  RedisStateLog* state_;
+  TableVersions* tables_;
+  MakePort make_port_;
+  ThreadPool output_pool_{1};
+  BatchExecutor executor_;
+  BatchExecutor output_executor_;
+  Delivery delivery_;
+
+  std::mutex mutex_;
+  std::stop_source work_stop_;                      // guarded by mutex_
+  std::map<int64_t, std::shared_ptr<Work>> works_;  // guarded by mutex_
+  Generation generation_;
+  int slot_ = 0;
+  TimePoint last_batch_time_ = TimePoint::min();      // of the last computed batch
+  std::map<std::string, TimePoint> last_watermarks_;  // by source
+};
+
+}  // namespace millrace::worker
