@@ -7,78 +7,10 @@
 #include <random>
 #include <thread>
 
-#include "worker/exec/executor.h"
+#include "worker/exec/exchange_testing.h"
 
 namespace millrace::worker {
 namespace {
-
-class TextChunk final : public Chunk {
- public:
-  explicit TextChunk(std::string text) : text_(std::move(text)) {}
-  const std::string& text() const { return text_; }
-  size_t num_rows() const override { return 1; }
-  size_t num_bytes() const override { return text_.size(); }
-  void Encode(std::string* out) const override { *out += text_; }
-
- private:
-  std::string text_;
-};
-
-Result<ChunkRef> DecodeText(int, std::string_view bytes) {
-  if (bytes.empty()) return InternalError("empty chunk");
-  return ChunkRef(std::make_shared<TextChunk>(std::string(bytes)));
-}
-
-// Joins what arrives into "<stage><unit>[...]"; sends it to every unit of its edges, two chunks
-// each, and delivers it to end 0.
-class Weaver final : public StageLogic {
- public:
-  Weaver(std::string name, std::vector<std::pair<int, int>> targets, bool idle_work)
-      : name_(std::move(name)), targets_(std::move(targets)), idle_work_(idle_work) {}
-  Status RunUnit(const BatchContext&, int unit, const std::vector<Inbox>& inboxes,
-                 TaskOutput* output) override {
-    std::string text = name_ + std::to_string(unit) + "[";
-    for (const Inbox& inbox : inboxes) {
-      for (const ChunkRef& chunk : inbox.chunks)
-        text += static_cast<const TextChunk&>(*chunk).text() + " ";
-    }
-    text += "]";
-    for (const char part : {'x', 'y'}) {
-      for (const auto& [edge, units] : targets_) {
-        for (int target = 0; target < units; ++target) {
-          output->Send(edge, target, std::make_shared<TextChunk>(text + part));
-        }
-      }
-    }
-    output->Deliver(0, std::make_shared<TextChunk>(text));
-    return OkStatus();
-  }
-  bool HasWork(const BatchContext&, int unit) const override { return idle_work_ && unit != 1; }
-
- private:
-  std::string name_;
-  std::vector<std::pair<int, int>> targets_;
-  bool idle_work_;
-};
-
-// read(5) -edge 0-> count(4) -edge 1-> join(3); read sends over edge 1 as well. late(2) has work
-// though nothing is sent to it but what SendOutsideTasks adds.
-JobGraph MakeGraph() {
-  using Targets = std::vector<std::pair<int, int>>;
-  JobGraph graph;
-  const auto add = [&](std::string id, int units, std::vector<int> edges, Targets targets,
-                       bool work) {
-    graph.stages.push_back(
-        {id, "", units, std::move(edges), std::make_unique<Weaver>(id, std::move(targets), work)});
-  };
-  add("read", 5, {}, {{0, 4}, {1, 3}}, true);
-  add("count", 4, {0}, {{1, 3}}, false);
-  add("join", 3, {1}, {}, false);
-  add("late", 2, {2}, {}, true);
-  graph.edges = {{"", 1}, {"", 2}, {"", 3}};
-  graph.ends = 1;
-  return graph;
-}
 
 // What the ports of one batch share.
 struct Hub {
@@ -124,41 +56,20 @@ class MemoryPort final : public ExchangePort {
   int slot_;
 };
 
-// Runs one worker's part and returns its ends as "stage/unit: texts".
-std::map<std::string, std::string> RunWorker(ExchangePort* port, int threads) {
-  JobGraph graph = MakeGraph();
-  ThreadPool pool(threads);
-  BatchExecutor executor(&graph, &pool, DecodeText);
-  BatchRun run = executor.Begin({}, port);
-  EXPECT_TRUE(executor.RunStages(0, 3, &run).ok());
-  if (port == nullptr || port->slot() == 0) {
-    for (const char* text : {"refused1", "refused2"}) {
-      EXPECT_TRUE(SendOutsideTasks(graph, 2, 0, std::make_shared<TextChunk>(text), &run).ok());
-    }
-  }
-  EXPECT_TRUE(executor.RunStages(3, 4, &run).ok());
-  std::map<std::string, std::string> ends;
-  for (const EndPart& part : run.ends[0]) {
-    std::string& text = ends[std::to_string(part.stage) + "/" + std::to_string(part.unit)];
-    for (const ChunkRef& chunk : part.chunks) text += static_cast<const TextChunk&>(*chunk).text();
-  }
-  return ends;
-}
-
-std::map<std::string, std::string> RunWorkers(int workers) {
+TextEnds RunWorkers(int workers) {
   Hub hub;
   hub.slots = workers;
-  std::vector<std::map<std::string, std::string>> ends(workers);
+  std::vector<TextEnds> ends(workers);
   {
     std::vector<std::jthread> threads;
     for (int slot = 0; slot < workers; ++slot) {
       threads.emplace_back([&, slot] {
         MemoryPort port(&hub, slot);
-        ends[slot] = RunWorker(&port, 1 + slot);
+        ends[slot] = RunWovenBatch(&port, 1 + slot);
       });
     }
   }
-  std::map<std::string, std::string> all;
+  TextEnds all;
   size_t parts = 0;
   for (auto& end : ends) {
     parts += end.size();
@@ -169,7 +80,7 @@ std::map<std::string, std::string> RunWorkers(int workers) {
 }
 
 TEST(ExchangeTest, SeveralWorkersDeliverWhatOneDelivers) {
-  const std::map<std::string, std::string> want = RunWorker(nullptr, 1);
+  const TextEnds want = RunWovenBatch(nullptr, 1);
   ASSERT_EQ(want.size(), 4u + 4u + 3u + 1u);  // unit 1 of read and of late has no work
   EXPECT_EQ(want.at("3/0"), "late0[refused1 refused2 ]");
   EXPECT_NE(want.at("2/1").find("read4[]y count0[read0[]x read0[]y read2[]x"), std::string::npos);
@@ -192,7 +103,7 @@ class ScriptedPort final : public ExchangePort {
 };
 
 Status RunWith(Result<std::vector<RemoteChunk>> arrivals) {
-  JobGraph graph = MakeGraph();
+  JobGraph graph = MakeWovenGraph();
   ThreadPool pool(2);
   BatchExecutor executor(&graph, &pool, DecodeText);
   ScriptedPort port(std::move(arrivals));
