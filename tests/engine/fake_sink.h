@@ -37,6 +37,7 @@ class FakeSink final : public Sink {
     SinkLedger ledger;
     ledger.keeps = true;
     ledger.batch = delivered_batch;
+    ledger.digest = delivered_digest;
     return ledger;
   }
   Status Deliver(const SinkBatch& batch, const std::vector<SinkPart>& parts,
@@ -69,6 +70,7 @@ class FakeSink final : public Sink {
   std::function<Status(int64_t)> on_committed;
   std::function<std::string(const std::string&)> why_rejected;  // empty: taken
   int64_t delivered_batch = 0;
+  std::string delivered_digest;
   int deliveries = 0;
   int opened = 0;
 

@@ -93,5 +93,16 @@ TEST_F(UpgradeTest, RefusesStateOlderThanItsOutput) {
             "job a new output path");
 }
 
+TEST_F(UpgradeTest, RefusesStateOfAnotherHistoryThanItsOutput) {
+  Status status;
+  RunOnce(Spec("k", "hits: count()"), &status);
+  ASSERT_TRUE(status.ok()) << status;
+  Engine engine(Spec("k", "hits: count()"), {.state = state_});
+  engine.sink("out").delivered_batch = 1;
+  engine.sink("out").delivered_digest = "no digest";
+  EXPECT_TRUE(engine.Run().message().starts_with(
+      "StateRolledBack: sink \"out\" holds batch 1 with digest no digest, the state knows it with "));
+}
+
 }  // namespace
 }  // namespace millrace::worker::testing

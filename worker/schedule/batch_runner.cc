@@ -51,7 +51,11 @@ Status BatchRunner::OpenSinks(const JobRecord& record, bool edited) {
     if (!edited && commit_.batch > 0) sink->ExpectHistory();
     Result<SinkLedger> ledger = OpenSink(sink);
     if (!ledger.ok()) return ledger.status().WithContext(name);
-    if (ledger->batch <= commit_.batch) continue;
+    if (ledger->batch < commit_.batch || ledger->batch == 0) continue;
+    if (ledger->batch == commit_.batch) {
+      RETURN_IF_ERROR(CheckHistory(name, *ledger));
+      continue;
+    }
     RETURN_IF_ERROR(CheckAhead(name, ledger->batch, record, edited));
     sink->Skip(*ledger);
   }
@@ -69,6 +73,13 @@ Result<SinkLedger> BatchRunner::OpenSink(Sink* sink) {
   }
   if (commit_.batch > 0) RETURN_IF_ERROR(sink->Committed(commit_.batch));
   return ledger;
+}
+
+Status BatchRunner::CheckHistory(const std::string& sink, const SinkLedger& ledger) const {
+  const std::string known = HexEncode(commit_.digest);
+  if (known.starts_with(ledger.digest)) return OkStatus();
+  return InternalError("StateRolledBack: " + sink + " holds batch " + std::to_string(ledger.batch) + " with digest " + ledger.digest +
+                       ", the state knows it with digest " + known + "; restore the state that belongs to the output, or give the job a new one and new outputs");
 }
 
 // Whether a sink may hold output beyond the commit.

@@ -51,6 +51,7 @@ class BatchRunner {
   Status AfterFailure(const Status& failure, int64_t attempt, BatchPlan* plan, const std::stop_token& stop);
   Status OpenSinks(const JobRecord& record, bool edited);
   Result<SinkLedger> OpenSink(Sink* sink);
+  Status CheckHistory(const std::string& sink, const SinkLedger& ledger) const;
   Status CheckAhead(const std::string& sink, int64_t delivered, const JobRecord& record, bool edited) const;
   Status CheckShape(const JobRecord& record, std::vector<std::string>* kept);
   Status DropState(const std::vector<std::string>& kept);
