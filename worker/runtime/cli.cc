@@ -35,6 +35,9 @@ constexpr int64_t kMaxBatches = 1'000'000'000'000;
 
 struct Arguments {
   RunOptions run;
+  WorkerOptions worker;
+  std::string lease;
+  std::string grace;
   JobFileRequest file;
   std::vector<std::string> sets;
   std::string until_idle;
@@ -66,6 +69,22 @@ CLI::App* AddRun(CLI::App* app, Arguments* arguments) {
   return run;
 }
 
+void AddWorker(CLI::App* app, Arguments* arguments) {
+  CLI::App* worker = app->add_subcommand("worker", "Run one worker of a job that several share, with state in Redis");
+  worker->add_option("--job", arguments->file.path, "Job file (YAML or JSON)")->required()->type_name("FILE");
+  worker->add_option("--set", arguments->sets, "Override a field (repeatable)")->type_name("PATH=VALUE")->allow_extra_args(false);
+  worker->add_option("--secrets", arguments->worker.secrets_directory, "Folder with <secretName>/<key> files")->type_name("DIR");
+  worker->add_option("--listen", arguments->worker.listen, "Where other workers reach this one; port 0: any two free ports")->type_name("HOST:PORT");
+  worker->add_option("--advertise", arguments->worker.advertise, "Host by which they reach it, when it is another")->type_name("HOST");
+  worker->add_option("--member", arguments->worker.member, "Name of this worker (default: host name)")->type_name("NAME");
+  worker->add_option("--job-id", arguments->worker.job_id, "Part of every key (default: spec.state.id, else the job's name)")->type_name("ID");
+  worker->add_option("--lease", arguments->lease, "Silence after which a worker or the leader is replaced (default 10s)")->type_name("DURATION");
+  worker->add_option("--grace", arguments->grace, "Longest hand-over after SIGTERM (default 60s)")->type_name("DURATION");
+  worker->add_option("--threads", arguments->worker.threads, "Threads that run tasks (default: one per core)")->check(CLI::Range(1, 1024))->type_name("N");
+  worker->add_option("--metrics-address", arguments->worker.metrics_address, "Serve /metrics /status /worker /healthz /readyz here")->type_name("HOST:PORT");
+  worker->add_flag("--accept-redis-loss", arguments->worker.accept_redis_loss, "Run though the settings of Redis can lose acknowledged writes");
+}
+
 bool ReadOverrides(const Arguments& arguments, std::vector<api::Override>* overrides) {
   for (const std::string& text : arguments.sets) {
     const size_t equals = text.find('=');
@@ -78,17 +97,31 @@ bool ReadOverrides(const Arguments& arguments, std::vector<api::Override>* overr
   return true;
 }
 
+// Sets `*duration` unless `text` is empty; false, with a message, when it is not a positive duration.
+bool ReadDuration(const char* flag, const std::string& text, Duration* duration) {
+  if (text.empty()) return true;
+  const Result<Duration> parsed = ParseDuration(text);
+  if (parsed.ok() && *parsed > Duration::zero()) {
+    *duration = *parsed;
+    return true;
+  }
+  std::fprintf(stderr, "%s: %s\n", flag, parsed.ok() ? "must be longer than 0s" : parsed.status().message().c_str());
+  return false;
+}
+
 int DoRun(Arguments& arguments) {
   arguments.run.file = arguments.file;
-  if (!arguments.until_idle.empty()) {
-    const Result<Duration> duration = ParseDuration(arguments.until_idle);
-    if (!duration.ok() || *duration <= Duration::zero()) {
-      std::fprintf(stderr, "--until-idle: %s\n", duration.ok() ? "must be longer than 0s" : duration.status().message().c_str());
-      return kExitUsage;
-    }
-    arguments.run.until_idle = *duration;
-  }
+  Duration until_idle{0};
+  if (!ReadDuration("--until-idle", arguments.until_idle, &until_idle)) return kExitUsage;
+  if (!arguments.until_idle.empty()) arguments.run.until_idle = until_idle;
   return RunCommand(arguments.run);
+}
+
+int DoWorker(Arguments& arguments) {
+  arguments.worker.file = arguments.file;
+  if (!ReadDuration("--lease", arguments.lease, &arguments.worker.lease)) return kExitUsage;
+  if (!ReadDuration("--grace", arguments.grace, &arguments.worker.grace)) return kExitUsage;
+  return WorkerCommand(arguments.worker);
 }
 
 ExplainFormat FormatOf(const std::string& name) {
@@ -143,6 +176,7 @@ int Help(const CLI::App& app, const std::string& topic) {
 int Dispatch(CLI::App& app, Arguments& arguments) {
   if (!ReadOverrides(arguments, &arguments.file.overrides)) return kExitUsage;
   if (app.got_subcommand("run")) return DoRun(arguments);
+  if (app.got_subcommand("worker")) return DoWorker(arguments);
   if (app.got_subcommand("check")) return CheckCommand(arguments.file, arguments.json);
   if (app.got_subcommand("explain")) return ExplainCommand(arguments.file, FormatOf(arguments.explain_format));
   if (app.got_subcommand("completion")) return CompletionCommand(arguments.shell);
@@ -176,6 +210,7 @@ int RunCli(int argc, char** argv) {
   app.footer(kExamples);
   app.set_version_flag("--version", Version());
   AddRun(&app, &arguments);
+  AddWorker(&app, &arguments);
   CLI::App* check = app.add_subcommand("check", "Check a job file: every error, or the type of every stream");
   AddJobFile(check, &arguments);
   check->add_flag("--json", arguments.json, "Print schemas as JSON");

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "worker/plan/job_plan.h"
+#include "worker/runtime/cluster/worker_options.h"
 #include "worker/runtime/job_file.h"
 #include "worker/runtime/job_runner.h"
 
@@ -11,6 +12,7 @@
 namespace millrace::worker {
 
 int RunCommand(const RunOptions& options);
+int WorkerCommand(const WorkerOptions& options);
 int CheckCommand(const JobFileRequest& request, bool json);
 int ExplainCommand(const JobFileRequest& request, ExplainFormat format);
 int CompletionCommand(const std::string& shell);

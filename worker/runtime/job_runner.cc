@@ -28,15 +28,15 @@ std::unique_ptr<Coordinator> MakeCoordinator(const api::StreamingJob& job, const
   return MakeMemoryCoordinator(named ? *job.spec.state->id : RandomHex(8));
 }
 
-Status MakeSources(const RunOptions& options, const std::string& state_directory, const std::stop_token& stop, JobParts* parts) {
+Status MakeSources(const PartsRequest& request, const std::stop_token& stop, JobParts* parts) {
   for (size_t i = 0; i < parts->job->spec.sources.size(); ++i) {
     parts->sources.emplace_back();
     InputStage* input = parts->plan.inputs[i];
     if (input == nullptr) continue;
     SourceOptions source_options;
-    source_options.job_id = parts->record.job_id;
-    source_options.state_directory = state_directory.empty() ? "" : state_directory + "/push";
-    source_options.secrets_directory = options.secrets_directory;
+    source_options.job_id = request.job_id;
+    source_options.state_directory = request.state_directory.empty() ? "" : request.state_directory + "/push";
+    source_options.secrets_directory = request.secrets_directory;
     source_options.wanted = parts->plan.wanted[i];
     source_options.group_id = "millrace." + parts->job->metadata.ns + "." + parts->job->metadata.name;
     source_options.batch_interval = parts->job->spec.batch_interval;
@@ -50,27 +50,26 @@ Status MakeSources(const RunOptions& options, const std::string& state_directory
   return OkStatus();
 }
 
-// `durable`: the job can go on in another process.
-Status MakeSinks(const RunOptions& options, bool durable, const std::shared_ptr<Screen>& screen, const std::stop_token& stop, JobParts* parts) {
+Status MakeSinks(const PartsRequest& request, const std::stop_token& stop, JobParts* parts) {
   parts->sinks.resize(parts->job->spec.sinks.size());
   for (const PlanEnd& end : parts->plan.ends) {
     if (end.kind != PlanEnd::Kind::kSink) continue;
-    if (options.file.sink_override == "none") {
+    if (request.sink_override == "none") {
       parts->sinks[end.index] = std::make_unique<NullSink>();
       continue;
     }
     const api::Sink& spec = parts->job->spec.sinks[end.index];
     SinkOptions sink_options;
-    sink_options.job_id = parts->record.job_id;
-    sink_options.secrets_directory = options.secrets_directory;
+    sink_options.job_id = request.job_id;
+    sink_options.secrets_directory = request.secrets_directory;
     sink_options.schema = end.schema;
     sink_options.updating = end.updating;
     sink_options.update_key = end.update_key;
-    sink_options.durable = durable;
-    sink_options.interactive = screen != nullptr && screen->live();
+    sink_options.durable = request.durable;
+    sink_options.interactive = request.screen != nullptr && request.screen->live();
     sink_options.source_stream = end.stream;
     sink_options.clock = parts->clock;
-    sink_options.screen = screen;
+    sink_options.screen = request.screen;
     sink_options.stop = stop;
     Result<std::unique_ptr<Sink>> sink = MakeSink(spec, sink_options);
     if (!sink.ok()) return sink.status().WithContext("sink \"" + spec.name + "\"");
@@ -89,12 +88,19 @@ Result<JobParts> BuildParts(JobFile file, const RunOptions& options, Clock* cloc
   ASSIGN_OR_RETURN(const std::string directory, StateDirectory(*parts.job, options.state));
   parts.coordinator = MakeCoordinator(*parts.job, directory);
   ASSIGN_OR_RETURN(parts.record, parts.coordinator->Open());
-  RETURN_IF_ERROR(MakeSources(options, directory, stop, &parts));
-  RETURN_IF_ERROR(MakeSinks(options, !directory.empty(), screen, stop, &parts));
-  parts.tables = std::make_unique<TableKeeper>(*parts.job, parts.plan, TableLoaderOptions{options.secrets_directory, clock, stop});
-  const int cores = std::max(1u, std::thread::hardware_concurrency());
-  parts.pool = std::make_unique<ThreadPool>(options.threads > 0 ? options.threads : cores);
+  const PartsRequest request{parts.record.job_id, directory, options.secrets_directory, options.file.sink_override, !directory.empty(), options.threads,
+                             std::move(screen)};
+  RETURN_IF_ERROR(AddParts(request, stop, &parts));
   return parts;
+}
+
+Status AddParts(const PartsRequest& request, std::stop_token stop, JobParts* parts) {
+  RETURN_IF_ERROR(MakeSources(request, stop, parts));
+  RETURN_IF_ERROR(MakeSinks(request, stop, parts));
+  parts->tables = std::make_unique<TableKeeper>(*parts->job, parts->plan, TableLoaderOptions{request.secrets_directory, parts->clock, stop});
+  const int cores = std::max(1u, std::thread::hardware_concurrency());
+  parts->pool = std::make_unique<ThreadPool>(request.threads > 0 ? request.threads : cores);
+  return OkStatus();
 }
 
 }  // namespace millrace::worker

@@ -228,10 +228,7 @@ void WorkerProcess::Do(const EndLeadership& action, uint64_t leader) {
   });
 }
 
-void WorkerProcess::Do(const StopWork&) {
-  engine_->Cancel();
-  network_->ResetData();
-}
+void WorkerProcess::Do(const StopWork&) { engine_->Cancel(); }
 
 // Begins when the delivery in work has come back.
 void WorkerProcess::Do(const TakeOver& action) {
@@ -241,7 +238,6 @@ void WorkerProcess::Do(const TakeOver& action) {
        {"slots", std::to_string(action.generation.slots())},
        {"commit", std::to_string(action.commit.batch)}});
   engine_->Cancel();
-  network_->ResetData();
   output_thread_->Post([this, action] {
     compute_thread_->Post([this, action] {
       Failpoint("worker.take_over");

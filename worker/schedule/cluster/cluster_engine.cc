@@ -28,11 +28,11 @@ SinkLedger LedgerOf(const Delivered& delivered) {
 }  // namespace
 
 ClusterEngine::ClusterEngine(JobParts* parts, RedisStateLog* state, TableVersions* tables,
-                             MakePort make_port)
+                             BatchPorts* ports)
     : parts_(parts),
       state_(state),
       tables_(tables),
-      make_port_(std::move(make_port)),
+      ports_(ports),
       executor_(&parts->plan.graph, parts->pool.get(), DecodeChunk),
       output_executor_(&parts->plan.graph, &output_pool_, DecodeChunk),
       delivery_(parts) {}
@@ -59,6 +59,7 @@ Status ClusterEngine::TakeOver(const worker::TakeOver& action, const CommitPoint
   }
   generation_ = action.generation;
   slot_ = action.slot;
+  ports_->Begin(generation_, slot_);
   Heads heads;
   for (const auto& [slot, report] : reports) RETURN_IF_ERROR(DecodeHeads(report, &heads));
   std::erase_if(heads, [&](const auto& head) {
@@ -173,7 +174,7 @@ Status ClusterEngine::Compute(const std::string& generation, const PlanEntry& en
   auto work = std::make_shared<Work>();
   ASSIGN_OR_RETURN(work->plan, DecodePlan(entry.bytes));
   RETURN_IF_ERROR(Prepare(work->plan));
-  ASSIGN_OR_RETURN(work->port, make_port_(generation_, slot_, entry.batch, stop));
+  work->port = ports_->Open(entry.batch, stop);
   work->run = executor_.Begin(ContextOf(work->plan), work->port.get());
   RETURN_IF_ERROR(executor_.RunStages(0, parts_->plan.first_dead_letter_stage, &work->run));
   Failpoint("worker.computed");

@@ -19,9 +19,15 @@
 
 namespace millrace::worker {
 
-// Makes the way to the other workers for one batch; its waits end when `stop` is requested.
-using MakePort = std::function<Result<std::unique_ptr<ExchangePort>>(
-    const Generation&, int slot, int64_t batch, std::stop_token stop)>;
+// The way to the other workers of a generation.
+class BatchPorts {
+ public:
+  virtual ~BatchPorts() = default;
+  // A generation begins: ports of the one before are gone. Called before the worker is Ready.
+  virtual void Begin(const Generation& generation, int slot) = 0;
+  // The port of one batch; its waits end when `stop` is requested.
+  virtual std::unique_ptr<ExchangePort> Open(int64_t batch, std::stop_token stop) = 0;
+};
 
 // One worker's share of a job's batches: takes over units, computes, writes deltas, delivers. The
 // member core says what to do; this class does it, blocking. Guarantee: nothing of a batch is
@@ -32,7 +38,7 @@ using MakePort = std::function<Result<std::unique_ptr<ExchangePort>>(
 // outlive it.
 class ClusterEngine {
  public:
-  ClusterEngine(JobParts* parts, RedisStateLog* state, TableVersions* tables, MakePort make_port);
+  ClusterEngine(JobParts* parts, RedisStateLog* state, TableVersions* tables, BatchPorts* ports);
 
   // Ends what is under way for an older generation; calls that block return soon.
   void Cancel();
@@ -71,7 +77,7 @@ class ClusterEngine {
   JobParts* parts_;
   RedisStateLog* state_;
   TableVersions* tables_;
-  MakePort make_port_;
+  BatchPorts* ports_;
   ThreadPool output_pool_{1};
   BatchExecutor executor_;
   BatchExecutor output_executor_;

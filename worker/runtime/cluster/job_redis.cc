@@ -1,0 +1,70 @@
+#include "worker/runtime/cluster/job_redis.h"
+
+#include <utility>
+
+#include "crds/base/log.h"
+#include "crds/base/text.h"
+#include "worker/client/redis/safety.h"
+
+namespace millrace::worker {
+namespace {
+
+constexpr RedisScript kSecret{"secret", "redis.call('SET', KEYS[1], ARGV[1], 'NX') return redis.call('GET', KEYS[1])"};
+
+}  // namespace
+
+Result<JobRedis> JobRedis::Create(const api::StreamingJob& job, const std::string& job_id, const std::string& secrets_directory, Clock* clock,
+                                  std::stop_token stop) {
+  const auto* state = job.spec.state ? std::get_if<api::RedisState>(&job.spec.state->kind) : nullptr;
+  if (state == nullptr) {
+    return InvalidError("spec.state: workers of one job meet in Redis; add, for example, state: {redis: {addresses: [\"redis:6379\"]}}, or use `millrace run`");
+  }
+  JobRedis redis;
+  redis.settings_ = RedisSettingsOf(*state, secrets_directory);
+  redis.ns_ = job.metadata.ns;
+  redis.job_ = job.metadata.name;
+  redis.job_id_ = !job_id.empty() ? job_id : job.spec.state->id.value_or(job.metadata.name);
+  redis.base_ = JobKey(redis.ns_, redis.job_, redis.job_id_);
+  redis.clock_ = clock;
+  redis.stop_ = std::move(stop);
+  return redis;
+}
+
+Result<std::unique_ptr<RedisClient>> JobRedis::Connect() const { return RedisClient::Create(settings_, clock_); }
+
+Result<std::unique_ptr<JobStore>> JobRedis::MakeStore() const {
+  ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> client, Connect());
+  return std::unique_ptr<JobStore>(std::make_unique<RedisJobStore>(std::move(client), base_, stop_));
+}
+
+Status JobRedis::CheckSafety(bool accept_loss) const {
+  ASSIGN_OR_RETURN(const std::unique_ptr<RedisClient> client, Connect());
+  RETURN_IF_ERROR(client->Connect(stop_));
+  ASSIGN_OR_RETURN(const RedisSafety safety, CheckRedisSafety(client.get(), base_, stop_));
+  for (const std::string& warning : safety.warnings) Log(LogLevel::kWarn, "state in redis", {{"text", warning}});
+  if (safety.losses.empty()) return OkStatus();
+  if (!accept_loss) {
+    return InvalidError("spec.state.redis: UnsafeStateStore: " + Join(safety.losses, "; ") + ". Change the server's settings, or accept the loss with --accept-redis-loss");
+  }
+  for (const std::string& loss : safety.losses) Log(LogLevel::kWarn, "loss accepted", {{"text", loss}});
+  return OkStatus();
+}
+
+Status JobRedis::InitOnce(int64_t spec_gen, const std::string& spec_hash) const {
+  ASSIGN_OR_RETURN(const std::unique_ptr<JobStore> store, MakeStore());
+  const StoreReply reply = store->Call(InitJob{spec_gen, spec_hash});
+  if (reply.ok() || reply.code == StoreCode::kRefused) return OkStatus();
+  return UnavailableError("state in redis: " + reply.detail);
+}
+
+Result<std::string> JobRedis::Secret() const {
+  ASSIGN_OR_RETURN(const std::unique_ptr<RedisClient> client, Connect());
+  const std::string key = base_ + ":secret";
+  const std::string fresh = RandomHex(32);
+  const std::string_view keys[] = {key};
+  const std::string_view args[] = {fresh};
+  ASSIGN_OR_RETURN(const RedisReply reply, client->Eval(kSecret, keys, args, stop_));
+  return reply.AsText();
+}
+
+}  // namespace millrace::worker

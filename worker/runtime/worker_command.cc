@@ -1,0 +1,194 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+#include <utility>
+
+#include "crds/base/json_writer.h"
+#include "crds/base/log.h"
+#include "crds/base/text.h"
+#include "worker/coordination/redis/redis_table_versions.h"
+#include "worker/runtime/cluster/job_redis.h"
+#include "worker/runtime/cluster/wire_exchange.h"
+#include "worker/runtime/cluster/worker_options.h"
+#include "worker/runtime/cluster/worker_process.h"
+#include "worker/runtime/commands.h"
+#include "worker/runtime/exit_code.h"
+#include "worker/runtime/job_runner.h"
+#include "worker/runtime/observers.h"
+#include "worker/runtime/signals.h"
+
+namespace millrace::worker {
+namespace {
+
+std::string HostName() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "worker";
+}
+
+// Parts of a job that one process only can run.
+Status CheckForWorkers(const api::StreamingJobSpec& spec) {
+  for (const api::Source& source : spec.sources) {
+    const bool push = std::holds_alternative<api::SocketSource>(source.kind) || std::holds_alternative<api::HttpSource>(source.kind) ||
+                      std::holds_alternative<api::StdinSource>(source.kind);
+    if (push) return InvalidError("source \"" + source.name + "\": records pushed to one process are not supported yet by `millrace worker`; use `millrace run`");
+  }
+  for (const api::Table& table : spec.tables) {
+    if (std::holds_alternative<api::StreamTable>(table.kind)) {
+      return InvalidError("table \"" + table.name + "\": tables from streams are not supported yet by `millrace worker`; use `millrace run`");
+    }
+  }
+  if (spec.poison_batch.action == api::PoisonBatch::Action::kBisect) {
+    return InvalidError("spec.poisonBatch.action: Bisect is not supported yet by `millrace worker`; use Halt, or `millrace run`");
+  }
+  return OkStatus();
+}
+
+bool HasSinkWithoutLedger(const api::StreamingJobSpec& spec) {
+  return std::any_of(spec.sinks.begin(), spec.sinks.end(), [](const api::Sink& sink) {
+    return std::holds_alternative<api::HttpSink>(sink.kind) || std::holds_alternative<api::ConsoleSink>(sink.kind);
+  });
+}
+
+Result<std::unique_ptr<PeerNetwork>> StartNetwork(const WorkerOptions& options, const std::string& secret) {
+  ASSIGN_OR_RETURN(const HttpServerOptions address, ParseAddress("--listen", options.listen));
+  PeerOptions peers;
+  peers.host = !options.advertise.empty() ? options.advertise : address.host.empty() ? "127.0.0.1" : address.host;
+  peers.listen_host = address.host.empty() ? "*" : address.host;
+  peers.port = address.port;
+  peers.secret = secret;
+  return PeerNetwork::Start(std::move(peers));
+}
+
+WorkerProcessOptions ProcessOptions(const WorkerOptions& options, const api::StreamingJob& job) {
+  WorkerProcessOptions process;
+  process.lease = options.lease;
+  process.grace = options.grace;
+  process.groups = static_cast<int>(job.spec.max_parallelism);
+  process.spec_hash = SpecHashOf(job);
+  process.attempts = job.spec.poison_batch.attempts;
+  process.announce_delivery = HasSinkWithoutLedger(job.spec);
+  return process;
+}
+
+HttpRoute WorkerRoute(const WorkerProcess* process) {
+  return {"GET", "/worker", [process](const HttpServerRequest&) {
+            const WorkerStatus status = process->status();
+            JsonWriter out;
+            out.BeginObject();
+            out.Key("member");
+            out.String(status.member);
+            out.Key("leading");
+            out.Bool(status.leading);
+            out.Key("generation");
+            out.String(status.generation);
+            out.Key("slot");
+            out.Int(status.slot);
+            out.Key("slots");
+            out.Int(status.slots);
+            out.Key("state");
+            out.String(status.state);
+            out.Key("reason");
+            out.String(status.reason);
+            out.Key("committedBatch");
+            out.Int(status.committed);
+            out.EndObject();
+            return HttpServerReply{200, out.Take(), "application/json", {}};
+          }};
+}
+
+// A new exchange for each generation. Used by the compute thread.
+class WirePorts final : public BatchPorts {
+ public:
+  WirePorts(const JobPlan& plan, PeerNetwork* network) : sources_(plan.graph.stages.size(), -1), network_(network) {
+    for (size_t source = 0; source < plan.input_stages.size(); ++source) {
+      if (plan.input_stages[source] >= 0) sources_[plan.input_stages[source]] = static_cast<int>(source);
+    }
+  }
+  void Begin(const Generation& generation, int slot) override { exchange_.emplace(generation, slot, sources_, network_); }
+  std::unique_ptr<ExchangePort> Open(int64_t batch, std::stop_token stop) override { return exchange_->Open(batch, std::move(stop)); }
+
+ private:
+  std::vector<int> sources_;
+  PeerNetwork* network_;
+  std::optional<WireExchange> exchange_;
+};
+
+Status StartSources(const JobParts& parts) {
+  for (size_t i = 0; i < parts.sources.size(); ++i) {
+    if (parts.sources[i] == nullptr) continue;
+    const Status status = parts.sources[i]->Start({});
+    if (!status.ok()) return status.WithContext("source \"" + parts.job->spec.sources[i].name + "\"");
+  }
+  return OkStatus();
+}
+
+Status RunWorker(JobFile file, const WorkerOptions& options, const SignalStop& signals) {
+  SystemClock clock;
+  const api::StreamingJob& job = *file.job;
+  ConfigureLog(LevelOf(job.spec.logging.level), LogFormat::kText);
+  RETURN_IF_ERROR(CheckForWorkers(job.spec));
+  std::stop_source stop;  // ends waits inside sources and sinks, after the hand-over
+  ASSIGN_OR_RETURN(const JobRedis redis, JobRedis::Create(job, options.job_id, options.secrets_directory, &clock, stop.get_token()));
+  RETURN_IF_ERROR(redis.CheckSafety(options.accept_redis_loss));
+  RETURN_IF_ERROR(redis.InitOnce(0, SpecHashOf(job)));
+  ASSIGN_OR_RETURN(const std::string secret, redis.Secret());
+  ASSIGN_OR_RETURN(const std::unique_ptr<PeerNetwork> network, StartNetwork(options, secret));
+  JobMetrics metrics(MetricsOptions(job, file.plan), &clock);
+  StatusBoard board(job.metadata.name, job.spec.batch_interval, job.spec.health_check.stalled_after, &clock);
+  Listeners listeners;
+  listeners.Add(&metrics);
+  listeners.Add(&board);
+  JobParts parts;
+  parts.clock = &clock;
+  parts.job = std::move(file.job);
+  parts.plan = std::move(file.plan);
+  RETURN_IF_ERROR(AddParts({redis.job_id(), "", options.secrets_directory, "", true, options.threads, nullptr}, stop.get_token(), &parts));
+  RETURN_IF_ERROR(parts.tables->Start());
+  RETURN_IF_ERROR(StartSources(parts));
+  ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> table_client, redis.Connect());
+  RedisTableVersions tables(std::move(table_client), redis.base(), stop.get_token());
+  ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> state_client, redis.Connect());
+  const int groups = static_cast<int>(parts.job->spec.max_parallelism);
+  RedisStateLog state(std::move(state_client), {redis.ns(), redis.job(), redis.job_id(), [groups](const std::string&, int unit) { return unit % groups; }, std::chrono::seconds(60)}, &clock);
+  WirePorts ports(parts.plan, network.get());
+  ClusterEngine engine(&parts, &state, &tables, &ports);
+  const std::string name = (options.member.empty() ? HostName() : options.member) + "-" + RandomHex(4);
+  WorkerProcess process(ProcessOptions(options, *parts.job), &parts, &engine, &tables, network.get(), name, &listeners);
+  std::unique_ptr<HttpServer> server;
+  if (!options.metrics_address.empty()) {
+    ASSIGN_OR_RETURN(const HttpServerOptions address, ParseAddress("--metrics-address", options.metrics_address));
+    ASSIGN_OR_RETURN(server, ServeStatus(address, &metrics, board, {WorkerRoute(&process)}));
+    Log(LogLevel::kInfo, "serving metrics and status", {{"port", std::to_string(server->port())}});
+  }
+  Log(LogLevel::kInfo, "worker", {{"member", name}, {"address", network->address()}, {"job", redis.base()}});
+  const Status status = process.Run([&redis] { return redis.MakeStore(); }, signals.token());
+  board.SetEnded(status);
+  stop.request_stop();
+  for (const std::unique_ptr<Source>& source : parts.sources) {
+    if (source != nullptr) source->Stop();
+  }
+  return status;
+}
+
+}  // namespace
+
+int WorkerCommand(const WorkerOptions& options) {
+  const SignalStop signals;
+  JobFile file;
+  JobFileError error;
+  JobFileRequest request = options.file;
+  request.to_run = true;
+  if (!LoadJobFile(request, &file, &error)) {
+    for (const std::string& line : error.lines) std::fprintf(stderr, "%s\n", line.c_str());
+    return error.exit_code;
+  }
+  for (const std::string& line : file.warnings) std::fprintf(stderr, "%s\n", line.c_str());
+  const Status status = RunWorker(std::move(file), options, signals);
+  if (status.ok()) return kExitOk;
+  std::fprintf(stderr, "millrace: %s\n", status.message().c_str());
+  return ExitCodeOf(status);
+}
+
+}  // namespace millrace::worker
