@@ -144,9 +144,13 @@ class FakeLedger final : public Ledger {
     kafka_->topics.try_emplace(topic_);
     return OkStatus();
   }
-  Result<LedgerView> Read(const std::set<std::string>&, bool, const std::stop_token&) override {
+  // No more than is asked for.
+  Result<LedgerView> Read(const std::set<std::string>& keys, bool,
+                          const std::stop_token&) override {
     std::map<std::string, std::string> last;
-    for (const FakeRecord& record : kafka_->topics[topic_]) last[*record.key] = *record.value;
+    for (const FakeRecord& record : kafka_->topics[topic_]) {
+      if (keys.empty() || keys.contains(*record.key)) last[*record.key] = *record.value;
+    }
     return LedgerView::Parse(last);
   }
 

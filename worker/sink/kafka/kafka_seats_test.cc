@@ -208,5 +208,16 @@ TEST_F(KafkaSeatsTest, NewSlotNeedsNoHistoryOfItsOwn) {
   }
 }
 
+TEST_F(KafkaSeatsTest, NewSlotThatOpensTwiceStillKnowsTheHistoryOfOthers) {
+  OpenAll("1-a", 1, 1);
+  SinkSeat seat = SoleSeat("2-b", 7);
+  seat.slot = 1;
+  seat.slots = seat.max_slots = 2;
+  const auto sink = Make();
+  sink->ExpectHistory();
+  EXPECT_TRUE(sink->Open(seat).ok());
+  EXPECT_TRUE(sink->Open(seat).ok());
+}
+
 }  // namespace
 }  // namespace millrace::worker

@@ -115,8 +115,13 @@ void KafkaSink::Skip(const SinkLedger& delivered) {
 }
 
 Status KafkaSink::CheckLedgerExists(const LedgerView& view) const {
-  ASSIGN_OR_RETURN(const SinkLedger found, view.Sum(seat_.generation));
-  if (!found.missing || seat_.committed == 0) return OkStatus();
+  if (seat_.committed == 0) return OkStatus();
+  ASSIGN_OR_RETURN(SinkLedger found, view.Sum(seat_.generation));
+  if (!found.missing) return OkStatus();
+  // A slot that is new, perhaps: others may have a history, further back.
+  ASSIGN_OR_RETURN(const LedgerView all, peers_.ledger->Read({}, true, options_.stop));
+  ASSIGN_OR_RETURN(found, all.Sum(seat_.generation));
+  if (!found.missing) return OkStatus();
   const std::string& topic = peers_.ledger->topic();
   if (expects_history_) {
     return InternalError("StateLost: the ledger " + topic + " of Kafka sink " + options_.name +
