@@ -85,6 +85,7 @@ void WorkerProcess::Publish() {
   status.reason = leader_ ? leader_->reason() : "";
   status.committed = member_.known().batch;
   const std::lock_guard lock(status_mutex_);
+  if (!status.reason.empty() && status.reason != status_.reason) Log(LogLevel::kInfo, "new generation", {{"reason", status.reason}});
   status_ = std::move(status);
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "worker/sink/file/file_sink_fixture.h"
 
@@ -47,7 +48,14 @@ class FileSeatsTest : public FileSinkFixture {
     return sink->Deliver(BatchOf(batch), parts, &rejected_);
   }
 
+  static std::vector<SinkPart> UnitParts(int first, int last) {
+    std::vector<SinkPart> parts;
+    for (int unit = first; unit < last; ++unit) parts.push_back(WordPart("s", unit, {{"w", unit}}));
+    return parts;
+  }
+
   SinkLedger ledger_;
+  std::vector<RejectedRow> more_rejected_;
 };
 
 TEST_F(FileSeatsTest, NextGenerationOfAnySizeWritesEachTaskOnce) {
@@ -107,6 +115,18 @@ TEST_F(FileSeatsTest, SlotsShareTheFoldersOfAnExpression) {
   ASSERT_TRUE(DeliverUnits(seats[1].get(), 1, {1}).ok());
   EXPECT_THAT(Visible(), ElementsAre(Key("x/w/counts-s-0-1-aaaaaaaa.json"),
                                      Key("x/w/counts-s-1-1-aaaaaaaa.json")));
+}
+
+TEST_F(FileSeatsTest, SlotsStageBesideEachOther) {
+  Seats seats = OpenAll("1-a", 2);
+  Status other;
+  {
+    std::jthread thread([&] { other = seats[1]->Deliver(BatchOf(1), UnitParts(100, 200), &more_rejected_); });
+    EXPECT_TRUE(seats[0]->Deliver(BatchOf(1), UnitParts(0, 100), &rejected_).ok());
+  }
+  EXPECT_TRUE(other.ok()) << other;
+  OpenAll("2-b", 2);
+  EXPECT_EQ(ledger_.tasks.size(), 200u);
 }
 
 TEST_F(FileSeatsTest, BatchesThatReadersSawAreNotWrittenAgain) {

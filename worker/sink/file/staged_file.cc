@@ -19,7 +19,7 @@ Status FencedError(const std::string& path) {
 }  // namespace
 
 Result<std::unique_ptr<StagedFile>> StagedFile::Create(std::string path, Codec codec) {
-  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!fd.valid()) {
     if (errno == ENOENT) return FencedError(path);
     return ErrnoError("create " + path, errno);
