@@ -65,7 +65,7 @@ std::optional<PeerFrame> DataTraffic::Receive(int stream, MonotonicTime deadline
   {
     std::unique_lock lock(mutex_);
     std::deque<Arrived>& inbox = inbox_[stream];
-    if (!arrived_.wait_until(lock, stop, deadline, [&] { return !inbox.empty(); })) {
+    if (!arrived_[stream].wait_until(lock, stop, deadline, [&] { return !inbox.empty(); })) {
       return std::nullopt;
     }
     InSession& session = sessions_.at(inbox.front().session);
@@ -201,7 +201,7 @@ bool DataTraffic::OnFrame(const Sender& sender, const FrameHeader& header, Share
   ++it->second.queued[header.stream];
   inbox_[header.stream].push_back(
       {sender.session, {sender.address, sender.process, std::move(payload)}});
-  arrived_.notify_all();
+  arrived_[header.stream].notify_one();
   return true;
 }
 

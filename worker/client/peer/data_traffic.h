@@ -87,7 +87,7 @@ class DataTraffic final : public LaneTraffic {
   std::atomic<uint64_t> repeated_{0};
   mutable std::mutex mutex_;
   std::condition_variable_any room_;
-  std::condition_variable_any arrived_;
+  std::array<std::condition_variable_any, kPeerStreams> arrived_;
   uint64_t next_session_ = RandomId() >> 1;
   std::map<std::string, Peer> peers_;  // guarded by mutex_, as all below
   std::map<uint64_t, InSession> sessions_;

@@ -48,6 +48,7 @@ Lane::~Lane() {
 }
 
 void Lane::Wake() {
+  if (woken_.exchange(true)) return;
   const uint64_t one = 1;
   // Fails only where the counter is full, and then the thread is awake.
   [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
@@ -58,12 +59,11 @@ void Lane::Run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const MonotonicTime now = Now();
     SendOut(now);
-    const bool more = TakeIn(now);
     if (now - ticked >= kTick) {
       ticked = now;
       Tick(now);
     }
-    if (!more) Wait();
+    TakeIn();
   }
   links_.clear();
 }
@@ -90,12 +90,6 @@ PeerLink& Lane::LinkTo(const std::string& address, MonotonicTime now) {
   return *link;
 }
 
-bool Lane::TakeIn(MonotonicTime now) {
-  bool more = door_.Drain(now);
-  for (auto& [address, link] : links_) more |= link->Drain(now);
-  return more;
-}
-
 void Lane::Tick(MonotonicTime now) {
   door_.Tick(now);
   for (auto it = links_.begin(); it != links_.end();) {
@@ -104,14 +98,33 @@ void Lane::Tick(MonotonicTime now) {
   }
 }
 
-void Lane::Wait() {
+// Waits for the next thing to do and takes what came.
+void Lane::TakeIn() {
   std::vector<void*> sockets{door_.socket()};
+  std::vector<PeerLink*> links{nullptr};
   for (const auto& [address, link] : links_) {
-    if (link->socket() != nullptr) sockets.push_back(link->socket());
+    if (link->socket() == nullptr) continue;
+    sockets.push_back(link->socket());
+    links.push_back(link.get());
   }
-  PollSockets(sockets, wake_.get(), kTick);
+  const std::vector<size_t> ready = PollSockets(sockets, wake_.get(), kTick);
+  ClearWake();
+  const MonotonicTime now = Now();
+  for (const size_t i : ready) {
+    if (i == 0) {
+      door_.Drain(now);
+    } else {
+      links[i]->Drain(now);
+    }
+  }
+}
+
+// Before the traffic is asked, so that what comes meanwhile wakes the thread again.
+void Lane::ClearWake() {
+  if (!woken_.load()) return;
   uint64_t count = 0;
   [[maybe_unused]] const ssize_t taken = read(wake_.get(), &count, sizeof count);
+  woken_.store(false);
 }
 
 }  // namespace millrace::worker

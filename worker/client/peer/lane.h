@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <stop_token>
@@ -39,16 +40,16 @@ class Lane {
   Lane(BoundSocket bound, LaneIdentity identity, LaneTraffic* traffic, UniqueFd wake);
   void Run(const std::stop_token& stop);
   void SendOut(MonotonicTime now);
-  // True when more may be waiting.
-  bool TakeIn(MonotonicTime now);
+  void TakeIn();
+  void ClearWake();
   void Tick(MonotonicTime now);
-  void Wait();
   PeerLink& LinkTo(const std::string& address, MonotonicTime now);
 
   LaneIdentity identity_;
   LaneTraffic* traffic_;
   LaneCounts counts_;
   UniqueFd wake_;
+  std::atomic<bool> woken_{false};  // wake_ was written since the thread looked last
   std::unique_ptr<ZmqContext> context_;
   PeerDoor door_;
   std::map<std::string, std::unique_ptr<PeerLink>> links_;

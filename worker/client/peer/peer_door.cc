@@ -18,10 +18,10 @@ PeerDoor::PeerDoor(ZmqSocket socket, const LaneIdentity& identity, LaneTraffic* 
                    LaneCounts* counts)
     : socket_(std::move(socket)), identity_(identity), traffic_(traffic), counts_(counts) {}
 
-bool PeerDoor::Drain(MonotonicTime now) {
+void PeerDoor::Drain(MonotonicTime now) {
   std::vector<SharedBytes> parts;
   for (int i = 0; i < kMessagesPerDrain; ++i) {
-    if (!socket_.Receive(&parts)) return false;
+    if (!socket_.Receive(&parts)) return;
     if (parts.size() < 2 || parts.size() > 3) {
       counts_->dropped_frames.fetch_add(1);
       continue;
@@ -36,7 +36,6 @@ bool PeerDoor::Drain(MonotonicTime now) {
       Drop(id);
     }
   }
-  return true;
 }
 
 void PeerDoor::OnFrame(const Id& id, const FrameHeader& header, SharedBytes payload,

@@ -17,8 +17,8 @@ class PeerDoor {
            LaneCounts* counts);
 
   void* socket() const { return socket_.get(); }
-  // Takes what came. True when more may be waiting.
-  bool Drain(MonotonicTime now);
+  // Takes what came, up to a limit: the next poll tells of the rest.
+  void Drain(MonotonicTime now);
   void SendAck(const LaneWork::Ack& ack);
   // Forgets connections that are silent or did not prove themselves in time.
   void Tick(MonotonicTime now);

@@ -99,10 +99,10 @@ void PeerLink::Send(FrameHeader header, const SharedBytes& payload) {
   SendRaw(header, payload);
 }
 
-bool PeerLink::Drain(MonotonicTime now) {
+void PeerLink::Drain(MonotonicTime now) {
   std::vector<SharedBytes> parts;
   for (int i = 0; i < kMessagesPerDrain; ++i) {
-    if (!socket_ || !socket_->Receive(&parts)) return false;
+    if (!socket_ || !socket_->Receive(&parts)) return;
     const std::string_view payload = parts.size() == 2 ? parts[1].view() : std::string_view();
     const std::optional<FrameHeader> header =
         parts.size() > 2 ? std::nullopt : DecodeHeader(parts[0].view(), payload);
@@ -113,7 +113,6 @@ bool PeerLink::Drain(MonotonicTime now) {
     heard_ = now;
     OnFrame(*header, payload, now);
   }
-  return true;
 }
 
 void PeerLink::OnFrame(const FrameHeader& header, std::string_view payload, MonotonicTime now) {

@@ -27,8 +27,8 @@ class PeerLink {
   void* socket() const { return socket_ ? socket_->get() : nullptr; }
   // Requires: ready().
   void Send(FrameHeader header, const SharedBytes& payload);
-  // Takes what came. True when more may be waiting.
-  bool Drain(MonotonicTime now);
+  // Takes what came, up to a limit: the next poll tells of the rest.
+  void Drain(MonotonicTime now);
   void Tick(MonotonicTime now);
   void Relink(MonotonicTime now);
 

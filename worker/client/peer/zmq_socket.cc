@@ -11,7 +11,8 @@
 namespace millrace::worker {
 namespace {
 
-constexpr int kKeyText = 41;  // 32 bytes in Z85 and the final NUL
+constexpr int kKeyText = 41;             // 32 bytes in Z85 and the final NUL
+constexpr int kSocketBytes = 512 << 10;  // kernel's, per direction of a connection
 
 Status ZmqError(const std::string& what) {
   const int error = zmq_errno();
@@ -73,7 +74,8 @@ Result<ZmqSocket> ZmqSocket::Open(const ZmqContext& context, Kind kind, const Op
   const auto max_bytes = static_cast<int64_t>(options.max_part_bytes);
   void* handle = socket.get();
   // What waits to be sent is bounded by the traffic above, in bytes.
-  const bool set = SetInt(handle, ZMQ_LINGER, 0) && SetInt(handle, ZMQ_SNDHWM, 0) &&
+  const bool set = SetInt(handle, ZMQ_LINGER, 0) && SetInt(handle, ZMQ_SNDBUF, kSocketBytes) &&
+                   SetInt(handle, ZMQ_RCVBUF, kSocketBytes) && SetInt(handle, ZMQ_SNDHWM, 0) &&
                    SetInt(handle, ZMQ_RCVHWM, options.max_received_parts) &&
                    SetInt(handle, ZMQ_IPV6, 1) && SetInt(handle, ZMQ_HEARTBEAT_IVL, 2000) &&
                    SetInt(handle, ZMQ_HEARTBEAT_TIMEOUT, 6000) &&
@@ -134,12 +136,17 @@ bool ZmqSocket::Receive(std::vector<SharedBytes>* parts) {
   }
 }
 
-void PollSockets(const std::vector<void*>& sockets, int wake_fd, Duration timeout) {
+std::vector<size_t> PollSockets(const std::vector<void*>& sockets, int wake_fd, Duration timeout) {
   std::vector<zmq_pollitem_t> items;
   items.push_back({nullptr, wake_fd, ZMQ_POLLIN, 0});
   for (void* socket : sockets) items.push_back({socket, 0, ZMQ_POLLIN, 0});
   zmq_poll(items.data(), static_cast<int>(items.size()),
            std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count());
+  std::vector<size_t> ready;
+  for (size_t i = 0; i < sockets.size(); ++i) {
+    if (items[i + 1].revents != 0) ready.push_back(i);
+  }
+  return ready;
 }
 
 }  // namespace millrace::worker

@@ -66,6 +66,7 @@ class ZmqSocket {
 };
 
 // Waits until a socket has a message, `wake_fd` can be read or `timeout` is over.
-void PollSockets(const std::vector<void*>& sockets, int wake_fd, Duration timeout);
+// Returns the sockets with messages, by index.
+std::vector<size_t> PollSockets(const std::vector<void*>& sockets, int wake_fd, Duration timeout);
 
 }  // namespace millrace::worker
