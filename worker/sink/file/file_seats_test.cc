@@ -121,7 +121,8 @@ TEST_F(FileSeatsTest, SlotsStageBesideEachOther) {
   Seats seats = OpenAll("1-a", 2);
   Status other;
   {
-    std::jthread thread([&] { other = seats[1]->Deliver(BatchOf(1), UnitParts(100, 200), &more_rejected_); });
+    std::jthread thread(
+        [&] { other = seats[1]->Deliver(BatchOf(1), UnitParts(100, 200), &more_rejected_); });
     EXPECT_TRUE(seats[0]->Deliver(BatchOf(1), UnitParts(0, 100), &rejected_).ok());
   }
   EXPECT_TRUE(other.ok()) << other;

@@ -305,8 +305,9 @@ Status FileSink::WriteFile(const DataFileName& name, const std::string& folder,
                            std::vector<RejectedRow>* rejected) {
   const std::string base = folder.empty() ? options_.path : options_.path + "/" + folder;
   const std::string target = base + "/" + name.Format(extension_);
-  const std::string staging_path =
-      staging_ + "/" + options_.stream + "." + std::to_string(seat_.slot) + "." + std::to_string(next_staged_++);
+  const std::string staging_path = staging_ + "/" + options_.stream + "." +
+                                   std::to_string(seat_.slot) + "." +
+                                   std::to_string(next_staged_++);
   const bool exists = name.batch <= whole_ || published_[name.batch].contains(target);
   std::unique_ptr<StagedFile> file;
   RETURN_IF_ERROR(EncodeInto(rows, exists ? nullptr : &staging_path, &file, rejected));
