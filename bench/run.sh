@@ -3,7 +3,7 @@
 set -eu
 build=${1:?usage: bench/run.sh BUILD_FOLDER}
 here=$(dirname "$0")
-for micro in expr format aggregate step; do
+for micro in expr format aggregate step peer; do
   echo "== $micro"
   "$build/bench/${micro}_bench"
 done
