@@ -11,7 +11,8 @@
 namespace millrace::worker {
 namespace {
 
-constexpr Duration kTick = std::chrono::milliseconds(20);
+constexpr Duration kTick = std::chrono::milliseconds(20);  // while a connection is being made
+constexpr Duration kIdleTick = std::chrono::milliseconds(200);
 
 MonotonicTime Now() { return SystemClock().Monotonic(); }
 
@@ -102,12 +103,14 @@ void Lane::Tick(MonotonicTime now) {
 void Lane::TakeIn() {
   std::vector<void*> sockets{door_.socket()};
   std::vector<PeerLink*> links{nullptr};
+  Duration tick = kIdleTick;
   for (const auto& [address, link] : links_) {
+    if (!link->ready()) tick = kTick;
     if (link->socket() == nullptr) continue;
     sockets.push_back(link->socket());
     links.push_back(link.get());
   }
-  const std::vector<size_t> ready = PollSockets(sockets, wake_.get(), kTick);
+  const std::vector<size_t> ready = PollSockets(sockets, wake_.get(), tick);
   ClearWake();
   const MonotonicTime now = Now();
   for (const size_t i : ready) {

@@ -11,7 +11,9 @@
 namespace millrace::worker {
 namespace {
 
-constexpr int kKeyText = 41;             // 32 bytes in Z85 and the final NUL
+constexpr int kKeyText = 41;  // 32 bytes in Z85 and the final NUL
+// Smaller parts may be views into a receive buffer of that size, which they would keep whole.
+constexpr size_t kCopyBelow = 8192;
 constexpr int kSocketBytes = 512 << 10;  // kernel's, per direction of a connection
 
 Status ZmqError(const std::string& what) {
@@ -131,7 +133,11 @@ bool ZmqSocket::Receive(std::vector<SharedBytes>* parts) {
     const bool more = zmq_msg_more(message) != 0;
     const std::string_view bytes(static_cast<const char*>(zmq_msg_data(message)),
                                  zmq_msg_size(message));
-    parts->emplace_back(std::move(owned), bytes);
+    if (bytes.size() < kCopyBelow) {
+      parts->emplace_back(std::string(bytes));
+    } else {
+      parts->emplace_back(std::move(owned), bytes);
+    }
     if (!more) return true;
   }
 }

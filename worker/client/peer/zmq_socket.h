@@ -35,8 +35,8 @@ class ZmqContext {
 };
 
 // One ROUTER (listens, many connections) or DEALER (one connection) socket. No call blocks;
-// messages are handed over without copying. For one thread at a time. Closing drops what was not
-// sent.
+// large messages are handed over without copying. For one thread at a time. Closing drops what was
+// not sent.
 class ZmqSocket {
  public:
   enum class Kind { kRouter, kDealer };
