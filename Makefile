@@ -33,7 +33,7 @@ demo: deps
 	@scripts/demo.sh $(CURDIR)/build/release/millrace
 
 test: build
-	@scripts/install-deps.sh --kafka --redis
+	@scripts/install-deps.sh --kafka --redis --model
 	@ctest --preset $(PRESET) -j $(JOBS)
 
 sanitize:

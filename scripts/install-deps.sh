@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need, by package name, on Debian 12/13 and Ubuntu 24.04.
 # Does nothing when everything is there. Needs root or sudo only when something is missing.
-# Usage: install-deps.sh [--dev] [--kafka] [--redis] [--peers]   clang and its tools; what a Kafka broker and its tests need; Redis servers; a Java compiler
+# Usage: install-deps.sh [--dev] [--kafka] [--redis] [--model] [--peers]   clang and its tools; what a Kafka broker and its tests need; Redis servers; a model checker; a Java compiler
 set -euo pipefail
 
 # name = what dpkg knows; "a|b" = the first one that the distribution has.
@@ -15,8 +15,9 @@ for group in "$@"; do
     --dev) packages+=(clang clang-format clang-tidy "libclang-rt-14-dev|libclang-rt-dev") ;;
     --kafka) packages+=("default-jre-headless|openjdk-17-jre-headless" maven openssl kcat python3-confluent-kafka util-linux) ;;
     --redis) packages+=(redis-server redis-tools) ;;
+    --model) packages+=(spin) ;;
     --peers) packages+=("default-jdk-headless|openjdk-17-jdk-headless" maven) ;;
-    *) echo "install-deps: unknown group $group; there are --dev, --kafka, --redis and --peers" >&2; exit 2 ;;
+    *) echo "install-deps: unknown group $group; there are --dev, --kafka, --redis, --model and --peers" >&2; exit 2 ;;
   esac
 done
 
