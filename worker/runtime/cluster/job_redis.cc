@@ -53,8 +53,12 @@ Status JobRedis::CheckSafety(bool accept_loss) const {
 Status JobRedis::InitOnce(int64_t spec_gen, const std::string& spec_hash) const {
   ASSIGN_OR_RETURN(const std::unique_ptr<JobStore> store, MakeStore());
   const StoreReply reply = store->Call(InitJob{spec_gen, spec_hash});
-  if (reply.ok() || reply.code == StoreCode::kRefused) return OkStatus();
-  return UnavailableError("state in redis: " + reply.detail);
+  if (reply.ok()) return OkStatus();
+  if (reply.code != StoreCode::kRefused) return UnavailableError("state in redis: " + reply.detail);
+  const StoreReply found = store->Call(ReadJob{});
+  if (!found.ok()) return UnavailableError("state in redis: " + found.detail);
+  if (found.facts->spec_hash == spec_hash) return OkStatus();
+  return InvalidError("UpgradeBlocked: the job file is not the one that the state in Redis belongs to, and edits of a job with state in Redis are not supported yet; undo the edit, or start anew under another state.id and new outputs");
 }
 
 Result<std::string> JobRedis::Secret() const {
