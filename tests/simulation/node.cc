@@ -21,7 +21,7 @@ worker::LeaderConfig LeaderConfigOf() {
   config.spec_hash = "spec";
   config.heartbeat = kLease / 3;
   config.member_timeout = kLease;
-  config.gather = kLease / 2;
+  config.gather = milliseconds(500);
   config.ready_timeout = 2 * kLease;
   config.resend = milliseconds(300);
   return config;

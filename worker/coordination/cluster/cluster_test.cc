@@ -101,7 +101,9 @@ TEST(MessageTest, ReadsBackEveryKindAndRefusesCutOnes) {
       BatchComputed{"7-a", 1, 5},
       BatchPrepared{"7-a", 1, 5, "facts"},
       TaskFailed{"7-a", 1, 5, StatusCode::kUnavailable, "text"},
-      MemberLeaving{}};
+      MemberLeaving{},
+      RollCall{3, 2},
+      Present{3, 2}};
   for (const auto& body : bodies) {
     const std::string bytes = EncodeMessage({"a", "host:1", body});
     const Result<Message> read = DecodeMessage(bytes);

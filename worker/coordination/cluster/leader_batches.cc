@@ -18,12 +18,9 @@ void LeaderCore::OnMessage(const Message& message, MonotonicTime now) {
   if (const auto* computed = std::get_if<BatchComputed>(&message.body)) Handle(*computed, now);
   if (const auto* prepared = std::get_if<BatchPrepared>(&message.body)) Handle(*prepared, now);
   if (const auto* failed = std::get_if<TaskFailed>(&message.body)) Handle(*failed, now);
-  if (std::holds_alternative<MemberLeaving>(message.body)) {
-    const auto record = facts_.members.find(message.member);
-    if (record != facts_.members.end()) record->second.leaving = true;
-    if (generation_.SlotOf(message.member) >= 0) change_wanted_ = true;
-    if (state_ == State::kRunning) Advance(now);
-  }
+  if (const auto* present = std::get_if<Present>(&message.body))
+    Handle(*present, message.member, now);
+  if (std::holds_alternative<MemberLeaving>(message.body)) OnLeaving(message.member, now);
 }
 
 LeaderCore::Flight* LeaderCore::Find(int64_t batch) {
@@ -195,25 +192,9 @@ void LeaderCore::Committed(const CommitBatch& written, MonotonicTime now) {
   Advance(now);
 }
 
-// A member that was lost needs a new generation now; one that joined or leaves, at the next pause.
-void LeaderCore::WatchMembers(MonotonicTime now) {
-  for (const Seat& seat : generation_.seats) {
-    const auto record = facts_.members.find(seat.member);
-    if (record == facts_.members.end()) return Restart("member " + seat.member + " is gone", now);
-    if (seat.member != self_.member && !watched_[seat.member].alive)
-      return Restart("member " + seat.member + " is silent", now);
-    if (record->second.leaving) change_wanted_ = true;
-  }
-  for (const auto& [member, record] : facts_.members) {
-    if (generation_.SlotOf(member) < 0 && CanSit(member, record) &&
-        generation_.slots() < config_.groups)
-      change_wanted_ = true;
-  }
-  Advance(now);
-}
-
 void LeaderCore::Resend(MonotonicTime now) {
   next_resend_ = now + config_.resend;
+  if (state_ == State::kGathering) CallRoll();
   if (state_ == State::kFencing) {
     for (int slot = 0; slot < generation_.slots(); ++slot) {
       if (!ready_.contains(slot))

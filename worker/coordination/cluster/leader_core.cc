@@ -114,8 +114,12 @@ void LeaderCore::Gather(std::string reason, MonotonicTime now) {
   reason_ = std::move(reason);
   change_wanted_ = false;
   gather_until_ = now + config_.gather;
-  next_members_ = now;
-  OnTimer(now);
+  next_resend_ = now + config_.resend;
+  next_members_ = now + config_.heartbeat;
+  ++roll_;
+  present_ = {self_.member};
+  if (facts_.generation && AllPresent(now)) return MakeGeneration(now);
+  CallRoll();
 }
 
 void LeaderCore::ReadMembers(MonotonicTime now) {
@@ -130,50 +134,8 @@ void LeaderCore::ReadMembers(MonotonicTime now) {
     if (!reply.facts->halt.empty()) return End(InternalError(reply.facts->halt));
     if (state_ == State::kGathering) facts_ = *reply.facts;
     NoteMembers(*reply.facts, at);
-    if (state_ == State::kRunning) WatchMembers(at);
-    if (state_ == State::kGathering && at >= gather_until_) MakeGeneration(at);
+    if (state_ == State::kRunning || state_ == State::kFencing) WatchMembers(at);
   });
-}
-
-void LeaderCore::NoteMembers(const JobFacts& facts, MonotonicTime now) {
-  facts_.members = facts.members;
-  std::erase_if(watched_, [&](const auto& entry) { return !facts.members.contains(entry.first); });
-  for (const auto& [member, record] : facts.members) {
-    Watched& watched = watched_[member];
-    if (watched.beat < 0) {
-      watched.moved = now;  // alive only once it is seen to move
-    } else if (watched.beat != record.beat) {
-      watched.moved = now;
-      watched.alive = true;
-      left_out_.erase(member);
-    }
-    watched.beat = record.beat;
-    if (now - watched.moved >= config_.member_timeout) watched.alive = false;
-  }
-}
-
-bool LeaderCore::CanSit(const std::string& member, const MemberRecord& record) const {
-  if (record.leaving || record.spec_hash != config_.spec_hash || left_out_.contains(member))
-    return false;
-  if (member == self_.member) return true;
-  const auto watched = watched_.find(member);
-  return watched != watched_.end() && watched->second.alive;
-}
-
-// Members that may work, those of the last generation first and in its order, so that slots stay.
-std::vector<Seat> LeaderCore::ChooseSeats() const {
-  std::vector<Seat> seats;
-  const Generation previous = facts_.generation.value_or(Generation{});
-  for (const Seat& seat : previous.seats) {
-    const auto record = facts_.members.find(seat.member);
-    if (record != facts_.members.end() && CanSit(seat.member, record->second))
-      seats.push_back({seat.member, record->second.address});
-  }
-  for (const auto& [member, record] : facts_.members) {
-    if (previous.SlotOf(member) < 0 && CanSit(member, record))
-      seats.push_back({member, record.address});
-  }
-  return seats;
 }
 
 void LeaderCore::MakeGeneration(MonotonicTime now) {
@@ -205,6 +167,10 @@ void LeaderCore::MakeGeneration(MonotonicTime now) {
     ready_until_ = at + config_.ready_timeout;
     next_resend_ = at + config_.resend;
     SendAll(GenerationMade{generation_, facts_.commit});
+    for (const auto& [member, record] : facts_.members) {
+      if (record.leaving && generation_.SlotOf(member) < 0)
+        Send({member, record.address}, GenerationMade{generation_, facts_.commit});
+    }
   });
   ready_until_ = MonotonicTime::max();
 }
@@ -302,10 +268,11 @@ void LeaderCore::OnTimer(MonotonicTime now) {
   if (state_ == State::kReading || state_ == State::kEnded) return;
   if (now >= next_members_) ReadMembers(now);
   if (now >= next_resend_) Resend(now);
+  if (state_ == State::kGathering && now >= gather_until_) MakeGeneration(now);
   if (state_ == State::kFencing && now >= ready_until_) {
     for (int slot = 0; slot < generation_.slots(); ++slot) {
       if (!ready_.contains(slot) && generation_.seats[slot].member != self_.member)
-        left_out_.insert(generation_.seats[slot].member);
+        left_out_[generation_.seats[slot].member] = now + config_.ready_timeout;
     }
     Restart("a member was not ready in time", now);
   }
@@ -317,6 +284,7 @@ MonotonicTime LeaderCore::next_timer() const {
   MonotonicTime next = retry_ ? retry_at_ : MonotonicTime::max();
   if (state_ == State::kReading) return next;
   next = std::min(next, next_members_);
+  if (state_ == State::kGathering) next = std::min({next, gather_until_, next_resend_});
   if (state_ == State::kFencing) next = std::min({next, ready_until_, next_resend_});
   if (state_ == State::kRunning) {
     next = std::min(next, next_resend_);

@@ -23,7 +23,7 @@ struct LeaderConfig {
   int64_t attempts = 3;        // of one batch before the job halts
   Duration heartbeat{0};       // how often the members' records are read
   Duration member_timeout{0};  // a member whose beat stands still for so long is dead
-  Duration gather{0};          // how long joins and first beats are collected
+  Duration gather{0};          // how long answers to a roll call are waited for
   Duration ready_timeout{0};   // a member not ready after this is left out
   Duration resend{0};          // unanswered messages are repeated
 };
@@ -31,13 +31,15 @@ struct LeaderConfig {
 // The leader of a job: generations and batches in protocol order (sections 4, 5, 6, 9).
 //
 //   kReading   -> kGathering            the store's facts were read
-//   kGathering -> kFencing              NewGen written; members fence sinks and restore state
-//   kFencing   -> kGathering            a member was not ready in time: it is left out
+//   kGathering -> kFencing              all members of the last generation answered the roll call,
+//                                       or the time is up; NewGen written; members fence and
+//                                       restore
+//   kFencing   -> kReading              a member was lost, or not ready in time: it is left out
 //   kFencing   -> kOpening              all ready; ledgers are read and judged
 //   kOpening   -> kRunning              Open written
-//   kRunning   -> kReading              member lost, task failed, store surprised: a new generation
-//   at once kRunning   -> kGathering            member joined or leaves: when the last plan has
-//   committed any        -> kEnded                replaced, stepped down, halted
+//   kRunning   -> kReading              member lost, task failed, store surprised: at once
+//   kRunning   -> kReading              member joined or leaves: when the last plan has committed
+//   any        -> kEnded                replaced, stepped down, halted
 //
 // Guarantee: says Deliver(b) only after commit(b-1) and when every slot has computed b; commits b
 // only with every slot's report; never has more than two plans beyond the commit. All else is left
@@ -98,6 +100,9 @@ class LeaderCore {
   void ReadMembers(MonotonicTime now);
   void NoteMembers(const JobFacts& facts, MonotonicTime now);
   bool CanSit(const std::string& member, const MemberRecord& record) const;
+  bool AllPresent(MonotonicTime now) const;
+  void CallRoll();
+  void ForgetDead(MonotonicTime now);
   std::vector<Seat> ChooseSeats() const;
   void MakeGeneration(MonotonicTime now);
   void Open(const LedgerFacts& ledgers, MonotonicTime now);
@@ -108,6 +113,8 @@ class LeaderCore {
   void Handle(const BatchComputed& body, MonotonicTime now);
   void Handle(const BatchPrepared& body, MonotonicTime now);
   void Handle(const TaskFailed& body, MonotonicTime now);
+  void Handle(const Present& body, const std::string& member, MonotonicTime now);
+  void OnLeaving(const std::string& member, MonotonicTime now);
   Flight* Find(int64_t batch);
   void Advance(MonotonicTime now);
   void PlanNext(MonotonicTime now);
@@ -131,8 +138,9 @@ class LeaderCore {
   std::map<std::string, Watched> watched_;
   Generation generation_;
   std::set<int> ready_;
-  std::set<std::string>
-      left_out_;  // not ready in time: need a new beat record before they sit again
+  std::map<std::string, MonotonicTime> left_out_;  // not ready in time: no seat until then
+  int64_t roll_ = 0;                               // number of the last roll call
+  std::set<std::string> present_;                  // who answered it
   int64_t sink_fence_ = 0;
   int64_t sink_slots_ = 0;
   std::deque<Flight> flights_;

@@ -3,6 +3,12 @@
 #include <utility>
 
 namespace millrace::worker {
+namespace {
+
+constexpr int kBeatsPerLease = 3;
+constexpr int kBeatsPerLeaseWhenLeaving = 12;  // others wait for what a leaving member reads
+
+}  // namespace
 
 LeaseCore::LeaseCore(Config config, Seat self, std::function<std::string()> new_token)
     : config_(std::move(config)), self_(std::move(self)), new_token_(std::move(new_token)) {}
@@ -20,7 +26,7 @@ void LeaseCore::Call(StoreRequest request,
 
 void LeaseCore::OnTimer(MonotonicTime now) {
   if (now < next_) return;
-  next_ = now + config_.lease / 3;
+  next_ = now + config_.lease / (leaving_ ? kBeatsPerLeaseWhenLeaving : kBeatsPerLease);
   Beat();
   if (leading_) {
     if (now - renewed_ >= config_.lease) return Lose();
@@ -67,6 +73,7 @@ void LeaseCore::Observe() {
   Call(ReadJob{}, [this](const StoreReply& reply, MonotonicTime now) {
     if (!reply.ok()) {
       seen_beat_ = -1;
+      job_lost_ = reply.code == StoreCode::kLost;
       return;
     }
     facts_ = reply.facts;

@@ -42,6 +42,8 @@ class LeaseCore {
   void OnLeadershipEnded() { leading_ = false; }
 
   bool leading() const { return leading_; }
+  // The store answers and has no such job.
+  bool job_lost() const { return job_lost_; }
   // What was last read; null before. For status and to learn of commits whose message was lost.
   const std::shared_ptr<const JobFacts>& facts() const { return facts_; }
   std::vector<Action> TakeActions();
@@ -63,6 +65,7 @@ class LeaseCore {
   bool leaving_ = false;
   bool leading_ = false;
   bool asking_ = false;  // an Acquire is on its way
+  bool job_lost_ = false;
   Lease lease_;
   MonotonicTime renewed_;
   std::string seen_token_;

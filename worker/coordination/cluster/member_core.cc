@@ -70,6 +70,10 @@ void MemberCore::OnMessage(const Message& message, MonotonicTime now) {
     return Refuse(deliver->generation, message.address) ? void() : Handle(*deliver, now);
   if (const auto* committed = std::get_if<BatchCommitted>(&message.body))
     return Handle(*committed, now);
+  if (const auto* call = std::get_if<RollCall>(&message.body)) {
+    Message answer{self_.member, self_.address, Present{call->epoch, call->number}};
+    actions_.push_back(SendMessage{message.address, std::move(answer)});
+  }
 }
 
 void MemberCore::Handle(const GenerationMade& body, const std::string& leader) {

@@ -66,6 +66,14 @@ void Put(WireWriter& out, const TaskFailed& body) {
   out.Bytes(body.text);
 }
 void Put(WireWriter&, const MemberLeaving&) {}
+void Put(WireWriter& out, const RollCall& body) {
+  out.Varint(body.epoch);
+  out.Varint(body.number);
+}
+void Put(WireWriter& out, const Present& body) {
+  out.Varint(body.epoch);
+  out.Varint(body.number);
+}
 
 int64_t Number(WireReader& in) { return static_cast<int64_t>(in.Varint()); }
 
@@ -137,6 +145,16 @@ Status Get(WireReader& in, TaskFailed* body) {
   return OkStatus();
 }
 Status Get(WireReader&, MemberLeaving*) { return OkStatus(); }
+Status Get(WireReader& in, RollCall* body) {
+  body->epoch = Number(in);
+  body->number = Number(in);
+  return OkStatus();
+}
+Status Get(WireReader& in, Present* body) {
+  body->epoch = Number(in);
+  body->number = Number(in);
+  return OkStatus();
+}
 
 using Body = decltype(Message::body);
 

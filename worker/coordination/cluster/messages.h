@@ -36,6 +36,11 @@ struct BatchCommitted {
 };
 // The leader gave its lease back: whoever may follow need not wait.
 struct LeaseFreed {};
+// Who is there? Whoever lives answers Present, seated or not.
+struct RollCall {
+  int64_t epoch = 0;
+  int64_t number = 0;
+};
 
 // ---- to the leader ----
 
@@ -63,12 +68,18 @@ struct TaskFailed {
   std::string text;
 };
 struct MemberLeaving {};
+// Answers the roll call of that number.
+struct Present {
+  int64_t epoch = 0;
+  int64_t number = 0;
+};
 
 struct Message {
   std::string member;   // sender
   std::string address;  // where the sender takes answers
   std::variant<GenerationMade, GenerationOpened, RunBatch, DeliverBatch, BatchCommitted, LeaseFreed,
-               ReadyToRun, BatchComputed, BatchPrepared, TaskFailed, MemberLeaving>
+               ReadyToRun, BatchComputed, BatchPrepared, TaskFailed, MemberLeaving, RollCall,
+               Present>
       body;
 };
 

@@ -88,6 +88,7 @@ void Heart::Run(const std::stop_token& stop) {
     Beat();
     std::unique_lock lock(mutex_);
     facts = core_.facts();
+    if (core_.job_lost()) events_.vanished();
     if (facts != nullptr && facts != std::exchange(told_, facts)) events_.facts(facts);
     const Duration wait = core_.next_timer() - clock_->Monotonic();
     if (wait > Duration::zero()) wake_.wait_for(lock, stop, wait, [this] { return poked_; });

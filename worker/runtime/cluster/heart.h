@@ -20,6 +20,7 @@ class Heart {
     std::function<void(const Lease&)> won;
     std::function<void()> lost;
     std::function<void(std::shared_ptr<const JobFacts>)> facts;  // each time they were read
+    std::function<void()> vanished;  // the store has no such job any more
   };
   Heart(LeaseCore::Config config, Seat self, std::unique_ptr<JobStore> store, Clock* clock,
         Events events);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr Duration kRetry = std::chrono::milliseconds(200);
 constexpr Duration kReceiveWait = std::chrono::milliseconds(200);
+constexpr Duration kMaxGather = std::chrono::milliseconds(500);
 
 const char* NameOf(MemberCore::State state) {
   switch (state) {
@@ -36,10 +37,14 @@ LeaderConfig ConfigOf(const WorkerProcessOptions& options) {
   config.attempts = options.attempts;
   config.heartbeat = options.lease / 3;
   config.member_timeout = options.lease;
-  config.gather = options.lease / 2;
+  config.gather = std::min<Duration>(options.lease / 4, kMaxGather);
   config.ready_timeout = std::max<Duration>(3 * options.lease, std::chrono::seconds(15));
   config.resend = std::min<Duration>(options.lease / 6, std::chrono::milliseconds(500));
   return config;
+}
+
+std::string MillisSince(MonotonicTime begin, MonotonicTime now) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(now - begin).count());
 }
 
 uint64_t Random() {
@@ -84,9 +89,25 @@ void WorkerProcess::Publish() {
   status.state = NameOf(member_.state());
   status.reason = leader_ ? leader_->reason() : "";
   status.committed = member_.known().batch;
+  if (status.reason != status_.reason) NoteReason(status_.reason);
   const std::lock_guard lock(status_mutex_);
-  if (!status.reason.empty() && status.reason != status_.reason) Log(LogLevel::kInfo, "new generation", {{"reason", status.reason}});
   status_ = std::move(status);
+}
+
+// Tells of each generation that this leader makes: why, how large, how long nothing was committed.
+void WorkerProcess::NoteReason(const std::string& before) {
+  const MonotonicTime now = parts_->clock->Monotonic();
+  if (!leader_) return;
+  if (before.empty()) recovering_since_ = now;
+  if (!leader_->reason().empty()) {
+    return Log(LogLevel::kInfo, "new generation", {{"reason", leader_->reason()}});
+  }
+  const Generation& generation = leader_->generation();
+  Log(LogLevel::kInfo, "generation open",
+      {{"generation", generation.name},
+       {"slots", std::to_string(generation.slots())},
+       {"commit", std::to_string(leader_->commit().batch)},
+       {"millis", MillisSince(recovering_since_, now)}});
 }
 
 Status WorkerProcess::Run(const MakeStore& make_store, std::stop_token stop) {
@@ -112,6 +133,11 @@ Status WorkerProcess::Run(const MakeStore& make_store, std::stop_token stop) {
   };
   events.facts = [this](std::shared_ptr<const JobFacts> facts) {
     Post([this, facts] { OnFacts(facts); });
+  };
+  events.vanished = [this] {
+    Post([this] {
+      End(InternalError("StateLost: the job's record is missing from the state store"));
+    });
   };
   heart_ = std::make_unique<Heart>(
       LeaseCore::Config{options_.lease, options_.spec_gen, options_.spec_hash, true}, self_,
@@ -239,8 +265,9 @@ void WorkerProcess::Do(const TakeOver& action) {
        {"slots", std::to_string(action.generation.slots())},
        {"commit", std::to_string(action.commit.batch)}});
   engine_->Cancel();
-  output_thread_->Post([this, action] {
-    compute_thread_->Post([this, action] {
+  const MonotonicTime begin = parts_->clock->Monotonic();
+  output_thread_->Post([this, action, begin] {
+    compute_thread_->Post([this, action, begin] {
       Failpoint("worker.take_over");
       Status status;
       StoreReply reports;
@@ -259,6 +286,10 @@ void WorkerProcess::Do(const TakeOver& action) {
       if (status.ok()) status = commit.status();
       if (status.ok()) status = engine_->TakeOver(action, *commit, reports.fields);
       Failpoint("worker.taken_over");
+      Log(LogLevel::kInfo, "taken over",
+          {{"generation", action.generation.name},
+           {"millis", MillisSince(begin, parts_->clock->Monotonic())},
+           {"error", status.message()}});
       Post([this, generation = action.generation.name, status] {
         member_.OnTakenOver(generation, status, parts_->clock->Monotonic());
       });
@@ -311,6 +342,7 @@ void WorkerProcess::OnWon(const Lease& lease) {
 
 void WorkerProcess::OnFacts(std::shared_ptr<const JobFacts> facts) {
   facts_ = std::move(facts);
+  NoteLease();
   member_.OnFacts(*facts_, parts_->clock->Monotonic());
   if (!facts_->halt.empty() && !leader_) End(InternalError(facts_->halt));
   const Result<CommitPoint> record = facts_->commit.record.empty()
@@ -339,15 +371,22 @@ void WorkerProcess::BeginLeaving() {
   member_.Leave(now);
 }
 
-// Handed over; or nobody is there to hand over to; or the time is up.
+void WorkerProcess::NoteLease() {
+  const LeaseRecord& found = facts_->lease;
+  if (found.lease != lease_.lease || found.beat != lease_.beat || found.released != lease_.released)
+    lease_still_since_ = parts_->clock->Monotonic();
+  lease_ = found;
+}
+
+// Handed over; or nobody is there to hand over to: the lease stays released, or its holder is
+// silent; or the time is up.
 bool WorkerProcess::MayEnd() const {
-  if (parts_->clock->Monotonic() >= leave_until_) return true;
+  const MonotonicTime now = parts_->clock->Monotonic();
+  if (now >= leave_until_) return true;
   if (leader_) return false;
   if (member_.left()) return true;
   if (facts_ == nullptr) return false;
-  return std::none_of(facts_->members.begin(), facts_->members.end(), [&](const auto& entry) {
-    return entry.first != self_.member && !entry.second.leaving;
-  });
+  return now - lease_still_since_ >= (lease_.released ? options_.lease / 2 : 2 * options_.lease);
 }
 
 void WorkerProcess::End(Status status) {

@@ -79,6 +79,8 @@ class WorkerProcess {
   void OnWon(const Lease& lease);
   void OnFacts(std::shared_ptr<const JobFacts> facts);
   void OnFrame(const std::string& bytes);
+  void NoteLease();
+  void NoteReason(const std::string& before);
   void BeginLeaving();
   bool MayEnd() const;
   void End(Status status);
@@ -106,6 +108,9 @@ class WorkerProcess {
   std::unique_ptr<LeaderCore> leader_;
   uint64_t leader_number_ = 0;
   std::shared_ptr<const JobFacts> facts_;
+  LeaseRecord lease_;                // as last read
+  MonotonicTime lease_still_since_;  // when it last changed
+  MonotonicTime recovering_since_;   // leader: when the reason of a new generation arose
   bool leaving_ = false;
   MonotonicTime leave_until_ = MonotonicTime::max();
   std::optional<Status> ended_;
