@@ -10,6 +10,8 @@ namespace {
 
 // How long a request that the store did not carry out waits before it is sent again.
 constexpr Duration kRetryDelay = std::chrono::milliseconds(200);
+// Members that start together with the leader are found by reading again.
+constexpr int kReadsWhileGathering = 5;
 
 }  // namespace
 
@@ -115,7 +117,7 @@ void LeaderCore::Gather(std::string reason, MonotonicTime now) {
   change_wanted_ = false;
   gather_until_ = now + config_.gather;
   next_resend_ = now + config_.resend;
-  next_members_ = now + config_.heartbeat;
+  next_members_ = now + config_.gather / kReadsWhileGathering;
   ++roll_;
   present_ = {self_.member};
   if (facts_.generation && AllPresent(now)) return MakeGeneration(now);
@@ -123,7 +125,8 @@ void LeaderCore::Gather(std::string reason, MonotonicTime now) {
 }
 
 void LeaderCore::ReadMembers(MonotonicTime now) {
-  next_members_ = now + config_.heartbeat;
+  next_members_ = now + (state_ == State::kGathering ? config_.gather / kReadsWhileGathering
+                                                     : config_.heartbeat);
   Call(ReadJob{}, [this](const StoreReply& reply, MonotonicTime at) {
     if (reply.code == StoreCode::kStale || reply.code == StoreCode::kLost ||
         reply.code == StoreCode::kHalted) {
@@ -135,6 +138,7 @@ void LeaderCore::ReadMembers(MonotonicTime now) {
     if (state_ == State::kGathering) facts_ = *reply.facts;
     NoteMembers(*reply.facts, at);
     if (state_ == State::kRunning || state_ == State::kFencing) WatchMembers(at);
+    if (state_ == State::kGathering) CallRoll();
   });
 }
 

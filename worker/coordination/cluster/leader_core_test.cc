@@ -144,6 +144,15 @@ TEST_F(LeaderCoreTest, WhoDoesNotAnswerInTimeHasNoSeat) {
   EXPECT_EQ(leader_->generation().SlotOf("b"), -1);
 }
 
+TEST_F(LeaderCoreTest, FindsMembersThatStartAtTheSameTime) {
+  Lead();
+  Beat("d");
+  Pass(kGather / 2);
+  for (const char* member : {"b", "c", "d"}) Answer(member);
+  Pass(kGather);
+  EXPECT_EQ(leader_->generation().slots(), 4);
+}
+
 TEST_F(LeaderCoreTest, AMemberThatFallsSilentWhileFencingIsNotWaitedFor) {
   RunThree();
   Lead();
