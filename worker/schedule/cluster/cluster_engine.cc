@@ -105,6 +105,7 @@ Status ClusterEngine::OpenSinks(const worker::TakeOver& action) {
   seat.committed = action.commit.batch;
   for (size_t i = 0; i < parts_->sinks.size(); ++i) {
     const std::string name = "sink \"" + parts_->job->spec.sinks[i].name + "\"";
+    if (seat.committed > 0) parts_->sinks[i]->ExpectHistory();
     if (const Status status = parts_->sinks[i]->Open(seat); !status.ok())
       return status.WithContext(name);
     if (seat.committed == 0) continue;
