@@ -61,14 +61,7 @@ void LeaderCore::Advance(MonotonicTime now) {
   const bool pausing = stepping_down_ || (change_wanted_ && (commits_ > 0 || flights_.empty()));
   if (pausing && flights_.empty() && !planning_) {
     if (!stepping_down_) return Restart("members change", now);
-    stepping_down_ = false;
-    ++term_;
-    Call(ReleaseLease{lease_}, [this](const StoreReply&, MonotonicTime) {
-      for (const auto& [member, record] : facts_.members)
-        Send({member, record.address}, LeaseFreed{});
-      End(OkStatus());
-    });
-    return;
+    return Release();
   }
   if (!pausing) PlanNext(now);
   DeliverFront(now);
@@ -79,11 +72,20 @@ void LeaderCore::StepDown(MonotonicTime now) {
   if (state_ == State::kEnded) return;
   stepping_down_ = true;
   if (state_ == State::kRunning) return Advance(now);
-  Call(ReleaseLease{lease_}, [this](const StoreReply&, MonotonicTime) {
-    for (const auto& [member, record] : facts_.members)
-      Send({member, record.address}, LeaseFreed{});
-    End(OkStatus());
-  });
+  Release();
+}
+
+// Nothing that comes before the store's answer may begin anything, or drop the answer.
+void LeaderCore::Release() {
+  state_ = State::kEnded;
+  actions_.push_back(
+      CallStore{ReleaseLease{lease_},
+                [this, alive = std::weak_ptr<int>(alive_)](const StoreReply&, MonotonicTime) {
+                  if (alive.expired()) return;
+                  for (const auto& [member, record] : facts_.members)
+                    Send({member, record.address}, LeaseFreed{});
+                  actions_.push_back(EndLeadership{OkStatus()});
+                }});
 }
 
 void LeaderCore::PlanNext(MonotonicTime now) {

@@ -117,6 +117,7 @@ class LeaderCore {
   void OnLeaving(const std::string& member, MonotonicTime now);
   Flight* Find(int64_t batch);
   void Advance(MonotonicTime now);
+  void Release();
   void PlanNext(MonotonicTime now);
   void Append(const std::string& previous, const PlanEntry& plan);
   void DeliverFront(MonotonicTime now);

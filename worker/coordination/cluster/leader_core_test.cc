@@ -68,6 +68,8 @@ class LeaderCoreTest : public testing::Test {
           sent_.push_back(std::move(*send));
         else if (auto* read = std::get_if<ReadLedgers>(&action))
           leader_->OnLedgers(read->generation, LedgerFacts{}, now_);
+        else if (std::holds_alternative<EndLeadership>(action))
+          ended_ = true;
       }
     }
   }
@@ -121,6 +123,7 @@ class LeaderCoreTest : public testing::Test {
   int64_t beat_ = 0;
   MonotonicTime now_{std::chrono::seconds(100)};
   std::vector<SendMessage> sent_;
+  bool ended_ = false;
   std::unique_ptr<LeaderCore> leader_;
 };
 
@@ -181,6 +184,25 @@ TEST_F(LeaderCoreTest, AMemberThatJoinsIsSeatedOnlyWhenItAnswers) {
   EXPECT_EQ(leader_->reason(), "members change");
   for (const char* member : {"b", "c", "d"}) Answer(member);
   EXPECT_EQ(leader_->generation().slots(), 4);
+}
+
+TEST_F(LeaderCoreTest, ALeaderThatStepsDownBeginsNothingWhileTheStoreAnswers) {
+  RunThree();
+  leader_->StepDown(now_);
+  leader_->OnMessage({"a", "a", MemberLeaving{}}, now_);
+  leader_->OnTimer(now_ + kTimeout);
+  Pump();
+  EXPECT_TRUE(ended_);
+  EXPECT_TRUE(store_.facts().lease.released);
+}
+
+TEST_F(LeaderCoreTest, ALeaderThatStepsDownBeforeItRunsEndsToo) {
+  Lead();
+  leader_->StepDown(now_);
+  leader_->OnTimer(now_ + kGather);
+  Pump();
+  EXPECT_TRUE(ended_);
+  EXPECT_TRUE(store_.facts().lease.released);
 }
 
 TEST_F(LeaderCoreTest, TheRecordOfADeadMemberIsRemoved) {
