@@ -1,0 +1,460 @@
+"""The failures. Each case gets a Session: a running job of three workers on a Redis and a Kafka of its own kind.
+
+A case ends well when the job goes on and every record so far is in the outputs once, or, where the state is lost, when the job
+stops and says so.
+"""
+
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+
+from fleet import LEASE_SECONDS, Broken, wait
+from server import Proxy, ReplyError
+
+BATCH_SECONDS = 0.1
+ZOMBIE_SECONDS = LEASE_SECONDS * 2.5
+RANDOM_KILLS = 4
+FEW, MANY = 6, 12
+
+
+class Gaps:
+    """The longest time between two commits while the block runs, from its beginning on."""
+
+    def __init__(self, fleet):
+        self.fleet, self.longest = fleet, 0.0
+        self._end = threading.Event()
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self):
+        since, last = time.monotonic(), self.fleet.committed()
+        while not self._end.wait(0.01):
+            batch, now = self.fleet.committed(), time.monotonic()
+            self.longest = max(self.longest, now - since)
+            if batch > last:
+                since, last = now, batch
+
+
+def recover(session, before=None):
+    """The job commits again; then three workers run and the outputs are right. Seconds without a commit."""
+    flow = session.flow
+    with Gaps(flow) as gaps:
+        if before:
+            before()
+        flow.wait_batches()
+    flow.fill(3)
+    flow.wait_slots(3)
+    flow.settle()
+    return gaps.longest
+
+
+# --- F01: at a named step ----------------------------------------------------------------------------------------------------------
+
+# step -> (how often a worker passes it before it dies, who passes it)
+STEPS = {
+    "worker.planned": (3, "leader"), "worker.before_commit": (3, "leader"), "worker.after_commit": (3, "leader"),
+    "worker.computed": (3, "any"), "blobs.before": (3, "any"), "blobs.after": (3, "any"), "worker.deliver": (3, "any"),
+    "kafka.before_produce": (5, "any"), "kafka.mid_transaction": (5, "any"), "kafka.before_commit": (5, "any"),
+    "kafka.after_commit": (5, "any"), "worker.delivered": (3, "any"), "worker.prepared": (3, "any"),
+    "worker.take_over": (1, "any"), "worker.taken_over": (1, "any"),
+}
+STEP_PATTERN = re.compile(r'Failpoint\("([a-z_]+\.[a-z_]+)"\)')
+STEP_FOLDERS = ("runtime/cluster", "schedule/cluster", "coordination/redis", "coordination/cluster", "sink/kafka")
+
+
+def steps_in(sources):
+    """Names of the steps that a worker with Kafka sinks passes."""
+    found = set()
+    for folder in STEP_FOLDERS:
+        for name in os.listdir(os.path.join(sources, folder)):
+            with open(os.path.join(sources, folder, name), encoding="utf-8") as text:
+                found |= set(STEP_PATTERN.findall(text.read()))
+    return found
+
+
+def dies(session, name):
+    session.flow.wait_end(name, (-signal.SIGKILL,))
+    session.flow.kills += 1
+
+
+def step_other(step):
+    """A worker that does not lead dies at `step`."""
+
+    def case(session):
+        flow = session.flow
+        leader, other = flow.pick(True), flow.pick(False)
+        flow.send(other, signal.SIGTERM)
+        flow.wait_end(other, (0,))
+        hit, _ = STEPS[step]
+        name = flow.start(f"{step}:{hit}")
+        seconds = recover(session, lambda: dies(session, name))
+        if leader not in flow.running():
+            raise Broken(f"{leader} is gone, too")
+        return seconds
+
+    return case
+
+
+def step_leader(step):
+    """The leader dies at `step`: the worker that will lead is the only one for a moment, then others join."""
+
+    def case(session):
+        flow = session.flow
+        others = flow.running()
+        name = flow.start(f"{step}:{leader_hit(step)}")
+        for other in others:
+            flow.send(other, signal.SIGTERM)
+            flow.wait_end(other, (0,))
+        flow.fill(3)
+        return recover(session, lambda: dies(session, name))
+
+    return case
+
+
+def leader_hit(step):
+    """Passes of `step` until others have joined: some before each batch, some for each output, some for each generation."""
+    if step.startswith("worker.take"):
+        return 3
+    return 60 if step.startswith("kafka.") else 18
+
+
+def step_twice(session):
+    """The successor of a worker that died at a step dies there, too."""
+    flow = session.flow
+
+    def before():
+        for _ in range(2):
+            dies(session, flow.start("worker.delivered:1"))
+
+    flow.kill(flow.pick(False))
+    return recover(session, before)
+
+
+def step_in_recovery(session):
+    """While the others take over from a dead leader, one of them dies."""
+    flow = session.flow
+    doomed = flow.start("worker.take_over:2")  # it joins with the first
+    flow.wait_slots(4)
+    return recover(session, lambda: (flow.kill(flow.pick(True)), dies(session, doomed)))
+
+
+# --- F02 to F06, F40: processes ------------------------------------------------------------------------------------------------------
+
+
+def kill_one(leader):
+    def case(session):
+        return recover(session, lambda: session.flow.kill(session.flow.pick(leader)))
+
+    return case
+
+
+def random_kills(session):
+    flow = session.flow
+
+    def before():
+        for _ in range(RANDOM_KILLS):
+            time.sleep(session.random.uniform(0.2, 2.5))
+            flow.kill(session.random.choice(flow.running()))
+            flow.fill(3)
+
+    return recover(session, before)
+
+
+def kill_all(session):
+    flow = session.flow
+
+    def before():
+        flow.kill(*flow.running())
+        flow.fill(3)
+
+    return recover(session, before)
+
+
+def zombie(leader):
+    """Stopped for longer than the lease, then continued: it writes nothing of what it held."""
+
+    def case(session):
+        flow = session.flow
+        name = flow.pick(leader)
+
+        def before():
+            flow.send(name, signal.SIGSTOP)
+            flow.wait_batches()
+            time.sleep(ZOMBIE_SECONDS)
+            flow.send(name, signal.SIGCONT)
+
+        seconds = recover(session, before)
+        return seconds
+
+    return case
+
+
+def hand_over(leader):
+    def case(session):
+        flow = session.flow
+        name = flow.pick(leader)
+
+        def before():
+            flow.send(name, signal.SIGTERM)
+            flow.wait_end(name, (0,))
+
+        return recover(session, before)
+
+    return case
+
+
+def kill_while_leaving(session):
+    """SIGTERM, then SIGKILL before the hand-over can end."""
+    flow = session.flow
+    name = flow.pick(True)
+
+    def before():
+        flow.send(name, signal.SIGTERM)
+        time.sleep(0.05)
+        flow.kill(name)
+
+    return recover(session, before)
+
+
+def rescale(session):
+    flow = session.flow
+
+    def before():
+        for name in flow.running()[1:]:
+            flow.send(name, signal.SIGTERM)
+        flow.wait_slots(1)
+        flow.wait_batches()
+        flow.fill(4)
+        flow.wait_slots(4)
+        flow.wait_batches()
+        name = flow.pick(False)
+        flow.send(name, signal.SIGTERM)
+        flow.wait_end(name, (0,))
+
+    return recover(session, before)
+
+
+def roll(session):
+    """Every worker is replaced, one after the other."""
+    flow = session.flow
+
+    def before():
+        for name in flow.running():
+            flow.start()
+            flow.wait_slots(4)
+            flow.send(name, signal.SIGTERM)
+            flow.wait_end(name, (0,))
+            flow.wait_slots(3)
+
+    return recover(session, before)
+
+
+# --- F07 to F17: Redis ---------------------------------------------------------------------------------------------------------------
+
+
+def redis_killed(session):
+    def before():
+        session.redis.kill()
+        time.sleep(0.5)
+        session.redis.start()
+
+    return recover(session, before)
+
+
+def redis_down_for_long(session):
+    """Longer than the lease."""
+
+    def before():
+        session.redis.kill()
+        time.sleep(LEASE_SECONDS * 1.5)
+        session.redis.start()
+
+    return recover(session, before)
+
+
+def redis_full(session):
+    client = session.redis.client()
+
+    def before():
+        client.call("CONFIG", "SET", "maxmemory", "1")
+        time.sleep(LEASE_SECONDS * 1.5)
+        client.call("CONFIG", "SET", "maxmemory", "0")
+
+    return recover(session, before)
+
+
+def again_and_again(seconds, pause, *command):
+    def case(session):
+        client = session.redis.client()
+
+        def before():
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                try:
+                    client.call(*command)
+                except ReplyError as error:
+                    if not str(error).startswith("No such client"):
+                        raise
+                time.sleep(pause)
+
+        return recover(session, before)
+
+    return case
+
+
+def reply_lost(session):
+    """Each so many commands the reply is lost and the connection with it: done or not, nobody knows."""
+    session.proxy.requests, session.proxy.cut_after, before_cuts = 0, 40, session.proxy.cuts
+
+    def before():
+        wait(lambda: session.proxy.cuts >= before_cuts + 12, "connections were cut")
+        session.proxy.cut_after = None
+
+    return recover(session, before)
+
+
+def redis_slow(session):
+    def before():
+        session.proxy.delay = 0.15
+        time.sleep(4)
+        session.proxy.delay = 0.0
+
+    return recover(session, before)
+
+
+def redis_stalled(session):
+    """Stopped for longer than the lease, then continued."""
+
+    def before():
+        session.redis.process.send_signal(signal.SIGSTOP)
+        time.sleep(LEASE_SECONDS * 1.5)
+        session.redis.process.send_signal(signal.SIGCONT)
+
+    return recover(session, before)
+
+
+# --- state that is lost: the job must stop --------------------------------------------------------------------------------------------
+
+
+def stops(session):
+    """Every worker ends with an error that names the loss; so does one that starts later; nothing is repeated. Seconds until then."""
+    flow = session.flow
+    begin = time.monotonic()
+    for name in flow.running():
+        flow.wait_end(name, (1,))
+    seconds = time.monotonic() - begin
+    later = flow.start()
+    flow.wait_end(later, (1,))
+    for name in flow.workers:
+        if flow.workers[name].poll() == 1 and not re.search("StateLost|StateRolledBack", flow.said(name)):
+            raise Broken(f"{name} does not say what is lost")
+    flow.feeder.pause()
+    for _ in range(20):
+        flow.reader.read()
+    rows = [row["id"] for row in flow.reader.rows["copies"]]
+    if len(rows) != len(set(rows)):
+        raise Broken(f"{len(rows) - len(set(rows))} rows were repeated")
+    return seconds
+
+
+def flush_all(session):
+    session.redis.client().call("FLUSHALL")
+    return stops(session)
+
+
+def restart_empty(session):
+    session.redis.kill()
+    shutil.rmtree(os.path.join(session.redis.folder, "appendonlydir"))
+    session.redis.start()
+    return stops(session)
+
+
+def older_copy(session):
+    """Redis comes back with the files that it had some batches ago."""
+    flow, folder = session.flow, session.redis.folder
+    source, copy = os.path.join(folder, "appendonlydir"), os.path.join(folder, "copy")
+    flow.wait_batches()
+    shutil.copytree(source, copy)
+    flow.wait_batches(8)
+    session.redis.kill()
+    shutil.rmtree(source)
+    os.rename(copy, source)
+    session.redis.start()
+    return stops(session)
+
+
+def older_copy_while_stopped(session):
+    """The same when no worker runs that could remember."""
+    flow, folder = session.flow, session.redis.folder
+    source, copy = os.path.join(folder, "appendonlydir"), os.path.join(folder, "copy")
+    flow.wait_batches()
+    shutil.copytree(source, copy)
+    flow.wait_batches(8)
+    flow.kill(*flow.running())
+    session.redis.kill()
+    shutil.rmtree(source)
+    os.rename(copy, source)
+    session.redis.start()
+    flow.fill(2)
+    return stops(session)
+
+
+class Case:
+    """`fault` is the kind of failure; `fast` cases are run when none is asked for. `ends`: the job does not survive it."""
+
+    def __init__(self, fault, name, run, fast=True, ends=False, proxied=False):
+        self.fault, self.name, self.run = fault, name, run
+        self.fast, self.ends, self.proxied = fast, ends, proxied
+
+
+def step_cases():
+    cases = []
+    for step, (_, who) in STEPS.items():
+        if who == "any":
+            cases.append(Case("F01", f"a worker dies at {step}", step_other(step), fast=step not in ("blobs.before", "worker.delivered")))
+        fast = step in ("worker.planned", "worker.before_commit", "worker.after_commit", "kafka.before_commit")
+        cases.append(Case("F01", f"the leader dies at {step}", step_leader(step), fast=fast))
+    return cases
+
+
+CASES = step_cases() + [
+    Case("F01", "the successor dies at the same step", step_twice),
+    Case("F01", "a worker dies during recovery", step_in_recovery),
+    Case("F02", "a worker is killed", kill_one(False)),
+    Case("F02", "the leader is killed", kill_one(True)),
+    Case("F02", "random kills", random_kills, fast=False),
+    Case("F03", "all workers are killed at once", kill_all),
+    Case("F04", "a worker stands still beyond the lease", zombie(False), fast=False),
+    Case("F04", "the leader stands still beyond the lease", zombie(True)),
+    Case("F05", "a worker is told to stop", hand_over(False)),
+    Case("F05", "the leader is told to stop", hand_over(True)),
+    Case("F06", "the leader is killed while it hands over", kill_while_leaving),
+    Case("F40", "3 workers, 1, 4 under load", rescale),
+    Case("F40", "every worker is replaced", roll, fast=False),
+    Case("F07", "Redis is killed and restarted", redis_killed),
+    Case("F07", "Redis is away beyond the lease", redis_down_for_long, fast=False),
+    Case("F11", "Redis has no memory", redis_full),
+    Case("F13", "Redis is slow", redis_slow, proxied=True, fast=False),
+    Case("F13", "Redis stands still beyond the lease", redis_stalled, fast=False),
+    Case("F14", "replies of Redis are lost", reply_lost, proxied=True),
+    Case("F16", "scripts are flushed all the time", again_and_again(2, 0.2, "SCRIPT", "FLUSH")),
+    Case("F14", "connections to Redis are killed", again_and_again(2, 0.2, "CLIENT", "KILL", "TYPE", "normal"), fast=False),
+    Case("F08", "Redis restarts empty", restart_empty, ends=True),
+    Case("F10", "Redis is emptied", flush_all, ends=True, fast=False),
+    Case("F17", "Redis restarts with an older copy", older_copy, ends=True),
+    Case("F17", "an older copy while no worker runs", older_copy_while_stopped, ends=True, fast=False),
+]
+
+
+def make_proxy(redis):
+    return Proxy(redis.port)

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Several workers of one job are exactly once: three of them, a real Redis and a real Kafka broker, and one failure after another.
+
+workers_test.py --millrace PATH --sources FOLDER [--all] [--case TEXT]... [--repeat N] [--seed S] [--results FILE]
+
+Each case says ok, how long it took, how many processes were killed, and the longest time without a commit. `--results` appends
+them as lines of JSON, which table.py makes docs/reliability.md of.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path += [os.path.join(HERE, "..", "redis"), os.path.join(HERE, "..", "kafka")]
+
+import cases  # noqa: E402
+from broker import Cluster  # noqa: E402
+from files_case import run_files  # noqa: E402
+from fleet import Broken  # noqa: E402
+from flows import Flow  # noqa: E402
+from server import Server, installed  # noqa: E402
+
+SKIPPED = 77
+
+
+class Session:
+    """A job of three workers that runs through many cases, one after the other."""
+
+    def __init__(self, options, cluster, number, proxied):
+        self.random = random.Random(options.seed + number)
+        self.redis = Server(appendonly="yes", appendfsync="everysec", enable_debug_command="yes")
+        self.proxy = cases.make_proxy(self.redis) if proxied else None
+        address = self.proxy.address if proxied else None
+        self.flow = Flow(options.millrace, cluster, self.redis, f"job{number}", address, options.seed + number)
+
+    def __enter__(self):
+        self.redis.__enter__()
+        self.flow.__enter__()
+        self.flow.fill(3)
+        self.flow.wait_slots(3)
+        self.flow.wait_batches()
+        return self
+
+    def __exit__(self, *reason):
+        self.flow.__exit__(*reason)
+        if self.proxy:
+            self.proxy.close()
+        self.redis.__exit__(*reason)
+
+
+class Report:
+    """Counts and prints what the cases say."""
+
+    def __init__(self, path):
+        self.path, self.failed, self.passed = path, [], 0
+
+    def run(self, case, session):
+        """True when the session can go on."""
+        kills, begin = session.flow.kills if session else 0, time.monotonic()
+        try:
+            gap = case.run(session)
+        except Broken as broken:
+            self.failed.append(case.name)
+            print(f"{case.fault} {case.name}: FAILED: {broken}", flush=True)
+            if session:
+                show(session.flow)
+            return False
+        kills = session.flow.kills - kills if session else 0
+        self.passed += 1
+        line = {"fault": case.fault, "case": case.name, "seconds": round(time.monotonic() - begin, 1), "kills": kills,
+                "gap": round(gap, 2), "ends": case.ends}
+        print(f"{case.fault} {case.name}: ok, {line['seconds']} s, {kills} kills, "
+              f"{'stopped after' if case.ends else 'no commit for'} {line['gap']} s", flush=True)
+        if self.path:
+            with open(self.path, "a", encoding="utf-8") as out:
+                out.write(json.dumps(line) + "\n")
+        return not case.ends
+
+
+def show(flow):
+    for name in sorted(flow.workers, key=lambda name: int(name[1:]))[-5:]:
+        print(f"---- {name}: {flow.workers[name].poll()}\n{flow.said(name)[-2000:]}", flush=True)
+
+
+def run_cases(options, cluster, chosen, report):
+    """Cases that the job survives share one job, whose outputs are compared whole at the end."""
+    number = 0
+    queue = sorted((case for case in chosen for _ in range(options.repeat)), key=lambda case: (case.proxied, case.ends))
+    while queue:
+        number += 1
+        proxied, last = queue[0].proxied, None
+        with Session(options, cluster, number, proxied) as session:
+            goes_on = True
+            while queue and goes_on and queue[0].proxied == proxied:
+                last = queue.pop(0)
+                goes_on = report.run(last, session)
+            if goes_on:
+                count = session.flow.finish()
+                print(f"    {count} records, each once, in all four outputs", flush=True)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="Several workers of one job are exactly once.")
+    parser.add_argument("--millrace", required=True)
+    parser.add_argument("--sources", required=True, help="the folder worker/, whose named steps must all be covered")
+    parser.add_argument("--all", action="store_true", help="the slow cases, too")
+    parser.add_argument("--case", action="append", default=[], help="only cases with this in fault or name")
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 20))
+    parser.add_argument("--results")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    if not installed():
+        print("skipped: there is no redis-server")
+        return SKIPPED
+    missing = cases.steps_in(options.sources) ^ set(cases.STEPS)
+    if missing:
+        print(f"steps that are not covered, or not there: {sorted(missing)}")
+        return 1
+    print(f"seed {options.seed}", flush=True)
+    report = Report(options.results)
+    named = [case for case in cases.CASES if any(text in f"{case.fault} {case.name}" for text in options.case)]
+    chosen = named if options.case else [case for case in cases.CASES if case.fast or options.all]
+    run_files(options, report)
+    if chosen:
+        with Cluster() as cluster:
+            run_cases(options, cluster, chosen, report)
+    print(f"{report.passed} passed, {len(report.failed)} failed {report.failed}")
+    return 1 if report.failed or not report.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
