@@ -107,7 +107,6 @@ TEST(MakeTableLoaderTest, RefusesWhatCannotBeLoadedHere) {
        "configMapKeyRef needs a cluster; use path for local runs"},
       {api::HttpTable{.url = "file:///etc/passwd"}, "http://"},
       {api::SqlTable{}, "not supported yet"},
-      {api::RedisTable{}, "not supported yet"},
   };
   for (const auto& [kind, want] : cases) {
     const Status status = MakeTableLoader(TableOf(kind, People(), {"id"}), {}).status();
