@@ -30,6 +30,9 @@ ALLOWED = {
     "worker/runtime": {"crds/base", "crds/api", "worker/data", "worker/plan", "worker/schedule", "worker/metrics", "worker/client", "worker/source",
                        "worker/sink", "worker/table", "worker/coordination", "worker/exec"},
     "worker": {"worker/runtime"},
+    "operator/queue": {"crds/base"},
+    "operator/resources": {"crds/base", "crds/api"},
+    "operator/reconcile": {"crds/base", "crds/api", "operator/resources"},
 }
 # Third-party headers and the only folders that may include them.
 FENCED = {
