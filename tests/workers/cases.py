@@ -17,8 +17,6 @@ from server import Proxy, ReplyError
 BATCH_SECONDS = 0.1
 ZOMBIE_SECONDS = LEASE_SECONDS * 2.5
 RANDOM_KILLS = 4
-FEW, MANY = 6, 12
-
 
 class Gaps:
     """The longest time between two commits while the block runs, from its beginning on."""
@@ -124,7 +122,7 @@ def step_leader(step):
 def leader_hit(step):
     """Passes of `step` until others have joined: some before each batch, some for each output, some for each generation."""
     if step.startswith("worker.take"):
-        return 3
+        return 2
     return 60 if step.startswith("kafka.") else 18
 
 

@@ -25,6 +25,7 @@ from flows import Flow  # noqa: E402
 from server import Server, installed  # noqa: E402
 
 SKIPPED = 77
+CASES_OF_A_JOB = 12  # what it has read grows, and is compared whole after each
 
 
 class Session:
@@ -60,30 +61,38 @@ class Report:
 
     def run(self, case, session):
         """True when the session can go on."""
-        kills, begin = session.flow.kills if session else 0, time.monotonic()
+        flow, begin = session.flow, time.monotonic()
+        line = {"fault": case.fault, "case": case.name, "ends": case.ends, "ok": True}
+        kills = flow.kills
         try:
-            gap = case.run(session)
+            line["gap"] = round(case.run(session), 2)
+            self.passed += 1
         except Broken as broken:
+            line.update(ok=False, gap=0)
             self.failed.append(case.name)
             print(f"{case.fault} {case.name}: FAILED: {broken}", flush=True)
-            if session:
-                show(session.flow)
-            return False
-        kills = session.flow.kills - kills if session else 0
-        self.passed += 1
-        line = {"fault": case.fault, "case": case.name, "seconds": round(time.monotonic() - begin, 1), "kills": kills,
-                "gap": round(gap, 2), "ends": case.ends}
-        print(f"{case.fault} {case.name}: ok, {line['seconds']} s, {kills} kills, "
-              f"{'stopped after' if case.ends else 'no commit for'} {line['gap']} s", flush=True)
+            show(flow)
+        line.update(kills=flow.kills - kills, seconds=round(time.monotonic() - begin, 1))
+        if line["ok"]:
+            print(f"{case.fault} {case.name}: ok, {line['seconds']} s, {line['kills']} kills, "
+                  f"{'stopped after' if case.ends else 'no commit for'} {line['gap']} s", flush=True)
+        self.write(line)
+        return line["ok"] and not case.ends
+
+    def write(self, line):
         if self.path:
             with open(self.path, "a", encoding="utf-8") as out:
                 out.write(json.dumps(line) + "\n")
-        return not case.ends
 
 
 def show(flow):
     for name in sorted(flow.workers, key=lambda name: int(name[1:]))[-5:]:
         print(f"---- {name}: {flow.workers[name].poll()}\n{flow.said(name)[-2000:]}", flush=True)
+
+
+def whole(session):
+    print(f"    {session.flow.finish()} records, each once, in all four outputs", flush=True)
+    return 0.0
 
 
 def run_cases(options, cluster, chosen, report):
@@ -92,15 +101,14 @@ def run_cases(options, cluster, chosen, report):
     queue = sorted((case for case in chosen for _ in range(options.repeat)), key=lambda case: (case.proxied, case.ends))
     while queue:
         number += 1
-        proxied, last = queue[0].proxied, None
-        with Session(options, cluster, number, proxied) as session:
-            goes_on = True
-            while queue and goes_on and queue[0].proxied == proxied:
-                last = queue.pop(0)
-                goes_on = report.run(last, session)
+        kind = (queue[0].proxied, queue[0].ends)
+        with Session(options, cluster, number, queue[0].proxied) as session:
+            goes_on, left = True, CASES_OF_A_JOB
+            while queue and goes_on and left > 0 and (queue[0].proxied, queue[0].ends) == kind:
+                left -= 1
+                goes_on = report.run(queue.pop(0), session)
             if goes_on:
-                count = session.flow.finish()
-                print(f"    {count} records, each once, in all four outputs", flush=True)
+                report.run(cases.Case("end", "everything at the end, two readers", whole), session)
 
 
 def arguments():

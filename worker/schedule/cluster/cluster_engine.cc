@@ -1,6 +1,7 @@
 #include "worker/schedule/cluster/cluster_engine.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "crds/base/failpoint.h"
@@ -103,32 +104,45 @@ Status ClusterEngine::OpenSinks(const worker::TakeOver& action) {
   seat.slots = generation_.slots();
   seat.max_slots = generation_.max_slots;
   seat.committed = action.commit.batch;
-  for (size_t i = 0; i < parts_->sinks.size(); ++i) {
-    const std::string name = "sink \"" + parts_->job->spec.sinks[i].name + "\"";
-    if (seat.committed > 0) parts_->sinks[i]->ExpectHistory();
-    if (const Status status = parts_->sinks[i]->Open(seat); !status.ok())
-      return status.WithContext(name);
-    if (seat.committed == 0) continue;
-    if (const Status status = parts_->sinks[i]->Committed(seat.committed); !status.ok())
-      return status.WithContext(name);
+  return ForEachSink([&](size_t i) {
+    const Status status = parts_->sinks[i]->Open(seat);
+    return status.ok() && seat.committed > 0 ? parts_->sinks[i]->Committed(seat.committed) : status;
+  });
+}
+
+// All sinks at once: each waits for servers of its own. The first error.
+Status ClusterEngine::ForEachSink(const std::function<Status(size_t)>& work) {
+  std::vector<Status> statuses(parts_->sinks.size());
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < statuses.size(); ++i)
+      threads.emplace_back([&, i] { statuses[i] = work(i); });
+  }
+  for (size_t i = 0; i < statuses.size(); ++i) {
+    if (!statuses[i].ok())
+      return statuses[i].WithContext("sink \"" + parts_->job->spec.sinks[i].name + "\"");
   }
   return OkStatus();
 }
 
 Result<LedgerFacts> ClusterEngine::ReadLedgers() {
   LedgerFacts facts;
-  for (size_t i = 0; i < parts_->sinks.size(); ++i) {
+  std::vector<SinkLedger> ledgers(parts_->sinks.size());
+  RETURN_IF_ERROR(ForEachSink([&](size_t i) {
+    ASSIGN_OR_RETURN(ledgers[i], parts_->sinks[i]->ReadLedger());
+    return OkStatus();
+  }));
+  for (size_t i = 0; i < ledgers.size(); ++i) {
+    const SinkLedger& ledger = ledgers[i];
+    if (!ledger.keeps) continue;
     const std::string& name = parts_->job->spec.sinks[i].name;
-    Result<SinkLedger> ledger = parts_->sinks[i]->ReadLedger();
-    if (!ledger.ok()) return ledger.status().WithContext("sink \"" + name + "\"");
-    if (!ledger->keeps) continue;
     Delivered& delivered = facts.sinks[name];
-    delivered.batch = ledger->batch;
-    delivered.digest = ledger->digest;
-    for (const SinkTask& task : ledger->tasks) delivered.tasks.push_back({task.stage, task.unit});
-    facts.fence = std::max(facts.fence, ledger->fence);
-    facts.slots = std::max(facts.slots, ledger->slots);
-    if (ledger->missing) facts.missing = name;
+    delivered.batch = ledger.batch;
+    delivered.digest = ledger.digest;
+    for (const SinkTask& task : ledger.tasks) delivered.tasks.push_back({task.stage, task.unit});
+    facts.fence = std::max(facts.fence, ledger.fence);
+    facts.slots = std::max(facts.slots, ledger.slots);
+    if (ledger.missing) facts.missing = name;
   }
   return facts;
 }

@@ -68,6 +68,7 @@ class ClusterEngine {
   };
   Status Restore();
   Status OpenSinks(const worker::TakeOver& action);
+  Status ForEachSink(const std::function<Status(size_t)>& work);
   BatchContext ContextOf(const BatchPlan& plan) const;
   Status Prepare(const BatchPlan& plan);
   Status StoreState(const BatchRun& run);
