@@ -6,6 +6,13 @@
 namespace millrace::api {
 namespace {
 
+// No sign: a negative duration is refused everywhere.
+constexpr TextShape kDurationShape{
+    .pattern = "^(([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|\u00B5s|\u03BCs|ms|s|m|h))+$",
+    .min_length = 2,
+    .max_length = 40};
+constexpr TextShape kQuantityShape{.pattern = kQuantityPattern, .min_length = 1, .max_length = 64};
+
 constexpr std::array<std::string_view, 4> kTimestampKinds{"RFC3339", "UnixSeconds", "UnixMillis",
                                                           "UnixMicros"};
 
@@ -18,8 +25,9 @@ TextSlot SlotOf(T& target, const TextRule& rule) {
           .set =
               [&](const std::string& text) {
                 target = text;  // kept even when refused, so that references to it still resolve
-                return rule.check(text);
-              }};
+                return rule.Check(text);
+              },
+          .shape = rule.shape};
 }
 
 template <typename T>
@@ -35,13 +43,16 @@ TextSlot DurationSlot(T& target, Duration min) {
             if (text == "0" && min == Duration(0))
               return InvalidError("a unit is missing; write 0s");
             ASSIGN_OR_RETURN(const Duration value, ParseDuration(text));
+            RETURN_IF_ERROR(CheckLength(text, kDurationShape.max_length));
             target = value;
             if (value >= min) return OkStatus();
             const std::string found = ", found " + Excerpt(text);
             if (min == Duration(0)) return InvalidError("must not be negative" + found);
             if (min == Duration(1)) return InvalidError("must be longer than 0s" + found);
             return InvalidError("must be at least " + FormatDuration(min) + found);
-          }};
+          },
+          .shape = kDurationShape,
+          .least = min};
 }
 
 }  // namespace
@@ -66,11 +77,13 @@ void Quantity(Fields& fields, const Field& field, int64_t& bytes) {
                         },
                         .set = [&](const std::string& text) -> Status {
                           ASSIGN_OR_RETURN(const int64_t milli, ParseQuantityMilli(text));
+                          RETURN_IF_ERROR(CheckLength(text, kQuantityShape.max_length));
                           bytes = milli / 1000;
                           return bytes > 0
                                      ? OkStatus()
                                      : InvalidError("must be at least 1, found " + Excerpt(text));
-                        }});
+                        },
+                        .shape = kQuantityShape});
 }
 
 void Layout(Fields& fields, TimestampFormat& target) {

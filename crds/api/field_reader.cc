@@ -193,7 +193,7 @@ void FieldReader::OnStrings(const Field& field, StringsSlot slot) {
     const std::string item = path + "[" + std::to_string(i) + "]";
     if (!TakeString(node->items[i], slot.rule->plain, item)) continue;
     const std::string& text = node->items[i].text;
-    const Status status = slot.rule->check(text);
+    const Status status = slot.rule->Check(text);
     if (!status.ok()) Error(item, status.message());
     if (std::find(values.begin(), values.end(), text) != values.end())
       Error(item, "\"" + Excerpt(text) + "\" is listed twice");
@@ -203,7 +203,7 @@ void FieldReader::OnStrings(const Field& field, StringsSlot slot) {
 }
 
 bool FieldReader::CheckKey(const Node& key, const TextRule& rule, const std::string& path) {
-  const bool sound = !ReadsAsOtherType(key) && rule.check(key.text).ok();
+  const bool sound = !ReadsAsOtherType(key) && rule.Check(key.text).ok();
   if (!sound) positions_->insert_or_assign(path, key.position);
   if (ReadsAsOtherType(key)) {
     const bool number = ReadsAsNumber(key.text);
@@ -213,9 +213,9 @@ bool FieldReader::CheckKey(const Node& key, const TextRule& rule, const std::str
                      : number ? "number"
                               : "boolean") +
                     "; write \"" + Excerpt(key.text, 60) + "\" with quotes");
-    return rule.check(key.text).ok();  // what is meant is clear: references to it resolve
+    return rule.Check(key.text).ok();  // what is meant is clear: references to it resolve
   }
-  const Status status = rule.check(key.text);
+  const Status status = rule.Check(key.text);
   if (!status.ok()) Error(path, status.message());
   return status.ok();
 }
@@ -235,7 +235,7 @@ void FieldReader::OnStringMap(const Field& field, StringMapSlot slot) {
     if (!CheckKey(member.key, *slot.key, item) ||
         !TakeString(member.value, slot.value->plain, item))
       continue;
-    const Status status = slot.value->check(member.value.text);
+    const Status status = slot.value->Check(member.value.text);
     if (!status.ok()) Error(item, status.message());
     if (status.ok()) values.insert_or_assign(member.key.text, member.value.text);
   }

@@ -52,6 +52,8 @@ struct TextSlot {
   TextRule::Plain plain = TextRule::Plain::kStringOnly;
   std::function<std::optional<std::string>()> get;
   std::function<Status(const std::string&)> set;
+  TextShape shape = {};
+  std::optional<Duration> least = {};  // of a duration
 };
 struct IntSlot {
   int64_t min, max;

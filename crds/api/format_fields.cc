@@ -17,7 +17,8 @@ void DescribeDelimiter(Fields& fields, char& target) {
          }
          target = text[0];
          return OkStatus();
-       }});
+       },
+       .shape = {.min_length = 1, .max_length = 1}});
 }
 
 void DescribeDefinition(Fields& fields, std::optional<Registry>& registry,

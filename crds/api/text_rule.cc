@@ -272,32 +272,104 @@ Status CheckSqlUrl(std::string_view text) {
 
 Status CheckKafkaProperty(std::string_view text);
 
+Status CheckLength(std::string_view text, size_t max_length) {
+  if (max_length == 0 || text.size() <= max_length) return OkStatus();
+  return InvalidError("must have at most " + std::to_string(max_length) + " characters, found " +
+                      std::to_string(text.size()));
+}
+
+namespace {
+constexpr auto kString = TextRule::Plain::kStringOnly;
+constexpr size_t kMaxText = 65536;  // expressions, queries, patterns
+}  // namespace
+
 const TextRule kAnyText{"string", Any};
-const TextRule kNonEmptyText{"string", NonEmpty};
-const TextRule kName{"name", CheckName};
-const TextRule kReference{"name", CheckReference};
-const TextRule kFieldReference{"field", CheckFieldReference};
-const TextRule kObjectName{"DNS-1123 label", CheckObjectName};
-const TextRule kKubernetesName{"DNS-1123 name", CheckKubernetesName};
-const TextRule kSecretKey{"key", CheckSecretKey};
-const TextRule kExpressionText{"expression", CheckExpression};
-const TextRule kTypeText{"type", CheckType};
-const TextRule kRegexText{"regular expression", CheckRegex};
-const TextRule kHostPort{"host:port", CheckHostPort};
-const TextRule kHost{"host", CheckHost};
-const TextRule kTopic{"topic", CheckTopic};
+const TextRule kNonEmptyText{
+    "string", NonEmpty, kString, {.min_length = 1, .max_length = kMaxText}};
+const TextRule kName{"name",
+                     CheckName,
+                     kString,
+                     {.pattern = "^[a-zA-Z][a-zA-Z0-9_]*$", .min_length = 1, .max_length = 63}};
+const TextRule kReference{
+    "name", CheckReference, kString, {.min_length = 1, .max_length = kMaxText}};
+const TextRule kFieldReference{
+    "field",
+    CheckFieldReference,
+    kString,
+    {.pattern = "^(__)?[a-zA-Z][a-zA-Z0-9_]*$", .min_length = 1, .max_length = 65}};
+const TextRule kObjectName{
+    "DNS-1123 label",
+    CheckObjectName,
+    kString,
+    {.pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", .min_length = 1, .max_length = 63}};
+const TextRule kKubernetesName{
+    "DNS-1123 name",
+    CheckKubernetesName,
+    kString,
+    {.pattern = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", .min_length = 1, .max_length = 253}};
+const TextRule kSecretKey{"key",
+                          CheckSecretKey,
+                          kString,
+                          {.pattern = "^[-._a-zA-Z0-9]+$", .min_length = 1, .max_length = 253}};
+const TextRule kExpressionText{
+    "expression", CheckExpression, kString, {.min_length = 1, .max_length = kMaxText}};
+const TextRule kTypeText{"type", CheckType, kString, {.min_length = 1, .max_length = kMaxText}};
+const TextRule kRegexText{
+    "regular expression", CheckRegex, kString, {.min_length = 1, .max_length = kMaxText}};
+const TextRule kHostPort{"host:port",
+                         CheckHostPort,
+                         kString,
+                         {.pattern = "^[^ /]+:[0-9]{1,5}$", .min_length = 3, .max_length = 259}};
+const TextRule kHost{
+    "host",
+    CheckHost,
+    kString,
+    {.pattern = "^([-._a-zA-Z0-9]+|\\[[0-9a-fA-F:.]+\\])$", .min_length = 1, .max_length = 253}};
+const TextRule kTopic{"topic",
+                      CheckTopic,
+                      kString,
+                      {.pattern = "^[-._a-zA-Z0-9]+$", .min_length = 1, .max_length = 249}};
 const TextRule kKafkaProperty{"property", CheckKafkaProperty};
 const TextRule kTopicPartition{"topic/partition", CheckTopicPartition};
 const TextRule kOffset{"integer", CheckOffset, TextRule::Plain::kIntegerOnly};
-const TextRule kPath{"path", CheckPath};
-const TextRule kSubpath{"path", CheckSubpath};
-const TextRule kHttpUrl{"URL", CheckHttpUrl};
-const TextRule kSqlUrl{"URL", CheckSqlUrl};
+const TextRule kPath{"path", CheckPath, kString, {.min_length = 1, .max_length = 4096}};
+const TextRule kSubpath{
+    "path", CheckSubpath, kString, {.pattern = "^/[^ ?#]*$", .min_length = 1, .max_length = 4096}};
+const TextRule kHttpUrl{
+    "URL",
+    CheckHttpUrl,
+    kString,
+    {.pattern = "^https?://[^ @/?#]+([/?#][^ ]*)?$", .min_length = 1, .max_length = 4096}};
+const TextRule kSqlUrl{"URL",
+                       CheckSqlUrl,
+                       kString,
+                       {.pattern = "^(postgresql|mysql)://[^ @/?#]+([/?#][^ ]*)?$",
+                        .min_length = 1,
+                        .max_length = 4096}};
 const TextRule kHeaderName{"header", CheckHeaderName};
-const TextRule kImage{"image", CheckImage};
-const TextRule kQuantity{"quantity", CheckQuantity, TextRule::Plain::kNumberToo};
+const TextRule kImage{"image",
+                      CheckImage,
+                      kString,
+                      {.pattern = "^[-._/:@a-zA-Z0-9]+$", .min_length = 1, .max_length = 1024}};
+const TextRule kQuantity{"quantity",
+                         CheckQuantity,
+                         TextRule::Plain::kNumberToo,
+                         {.pattern = kQuantityPattern, .min_length = 1, .max_length = 64}};
 const TextRule kResourceName{"resource", CheckResourceName};
-const TextRule kSqlName{"SQL name", CheckSqlName};
-const TextRule kIndexName{"index", CheckIndexName};
+const TextRule kSqlName{
+    "SQL name",
+    CheckSqlName,
+    kString,
+    {.pattern = "^[a-zA-Z0-9_]+(\\.[a-zA-Z0-9_]+){0,2}$", .min_length = 1, .max_length = 191}};
+const TextRule kIndexName{
+    "index",
+    CheckIndexName,
+    kString,
+    {.pattern = "^[.a-z0-9][-_+.a-z0-9]*$", .min_length = 1, .max_length = 255}};
+
+Status TextRule::Check(std::string_view text) const {
+  RETURN_IF_ERROR(check(text));
+  return CheckLength(text, shape.max_length);
+}
 
 }  // namespace millrace::api

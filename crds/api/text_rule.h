@@ -6,6 +6,13 @@
 
 namespace millrace::api {
 
+// The part of a rule that a JSON schema can say: all that `check` accepts has this shape.
+struct TextShape {
+  std::string_view pattern = {};  // RE2; empty: any text
+  size_t min_length = 0;
+  size_t max_length = 0;  // in bytes; 0: no limit of its own
+};
+
 // What a text field may hold. `check` gives an error whose message says what was found and
 // expected; it never echoes a credential. All rules are constants.
 struct TextRule {
@@ -14,7 +21,16 @@ struct TextRule {
   std::string_view type;  // for documentation: "name", "expression", "host:port"
   Status (*check)(std::string_view text);
   Plain plain = Plain::kStringOnly;
+  TextShape shape = {};
+
+  // `check`, and then the largest length.
+  Status Check(std::string_view text) const;
 };
+
+// An error when the text is longer; 0 is no limit.
+Status CheckLength(std::string_view text, size_t max_length);
+
+constexpr std::string_view kQuantityPattern = R"(^([0-9]+\.?[0-9]*|\.[0-9]+)(m|k|Ki|[MGTP]i?)?$)";
 
 extern const TextRule kAnyText;
 extern const TextRule kNonEmptyText;
