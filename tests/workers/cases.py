@@ -67,11 +67,11 @@ STEPS = {
     "worker.take_over": (1, "any"), "worker.taken_over": (1, "any"),
 }
 STEP_PATTERN = re.compile(r'Failpoint\("([a-z_]+\.[a-z_]+)"\)')
-STEP_FOLDERS = ("runtime/cluster", "schedule/cluster", "coordination/redis", "coordination/cluster", "sink/kafka")
+STEP_FOLDERS = ("runtime/cluster", "schedule/cluster", "coordination/redis", "coordination/cluster", "sink/kafka", "sink/file")
 
 
 def steps_in(sources):
-    """Names of the steps that a worker with Kafka sinks passes."""
+    """Names of the steps that a worker with Kafka and file sinks passes."""
     found = set()
     for folder in STEP_FOLDERS:
         for name in os.listdir(os.path.join(sources, folder)):

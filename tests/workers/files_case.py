@@ -13,6 +13,7 @@ from server import Server
 
 NUMBERS = 60_000
 FILES, LINES = 40, 300
+FILE_STEPS = {"file_sink.before_rename": 60, "file_sink.after_rename": 60, "file_sink.before_committed": 15}  # passes before the death
 HEAD = """apiVersion: streaming.millrace.io/v1alpha1
 kind: StreamingJob
 metadata: {name: NAME, namespace: default}
@@ -98,6 +99,26 @@ def run_job(name, count):
     return Case("F02", name, case)
 
 
+def dies_at(step):
+    """The worker of slot 0, which also says what is committed, dies at `step`."""
+
+    def case(session):
+        fleet = session.flow
+        name = fleet.start(f"{step}:{FILE_STEPS[step]}")
+        fleet.wait_slots(1)  # slot 0 is its own
+        fleet.fill(3)
+        fleet.wait_end(name, (-signal.SIGKILL,))
+        fleet.kills += 1
+        pause = fleet.wait_batches()
+        fleet.start()
+        for worker in fleet.running():
+            fleet.wait_end(worker, (0,), 60)
+        check(fleet.root, FILES * LINES)
+        return pause
+
+    return Case("F01", f"a worker dies at {step}", case, fast=step == "file_sink.after_rename")
+
+
 class FileSession:
     """A fleet with a Redis of its own."""
 
@@ -115,13 +136,19 @@ class FileSession:
 
 
 FILE_CASES = [(GENERATED, run_job("generator to files, kills", NUMBERS)), (COPIED, run_job("files to files, kills", FILES * LINES))]
+FILE_CASES += [(COPIED, dies_at(step)) for step in FILE_STEPS]
+
+
+def wanted(options, case):
+    if options.case:
+        return any(text in f"{case.fault} {case.name}" for text in options.case)
+    return case.fast or options.all
 
 
 def run_files(options, report):
-    """Those that --case names, or all."""
     for yaml, case in FILE_CASES * options.repeat:
-        if options.case and not any(text in f"{case.fault} {case.name}" for text in options.case):
+        if not wanted(options, case):
             continue
-        with FileSession(options, case.name.split()[0], yaml) as session:
+        with FileSession(options, "files", yaml) as session:
             write_files(session.flow.root)
             report.run(case, session)

@@ -19,12 +19,13 @@ sys.path += [os.path.join(HERE, "..", "redis"), os.path.join(HERE, "..", "kafka"
 
 import cases  # noqa: E402
 from broker import Cluster  # noqa: E402
-from files_case import run_files  # noqa: E402
+from files_case import FILE_STEPS, run_files, wanted  # noqa: E402
 from fleet import Broken  # noqa: E402
 from flows import Flow  # noqa: E402
 from server import Server, installed  # noqa: E402
 
 SKIPPED = 77
+SLOW_SECONDS = 8  # without a commit: what the workers said is shown
 CASES_OF_A_JOB = 12  # what it has read grows, and is compared whole after each
 
 
@@ -76,6 +77,8 @@ class Report:
         if line["ok"]:
             print(f"{case.fault} {case.name}: ok, {line['seconds']} s, {line['kills']} kills, "
                   f"{'stopped after' if case.ends else 'no commit for'} {line['gap']} s", flush=True)
+        if line["gap"] > SLOW_SECONDS:
+            show(flow)
         self.write(line)
         return line["ok"] and not case.ends
 
@@ -128,14 +131,13 @@ def main():
     if not installed():
         print("skipped: there is no redis-server")
         return SKIPPED
-    missing = cases.steps_in(options.sources) ^ set(cases.STEPS)
+    missing = cases.steps_in(options.sources) ^ {*cases.STEPS, *FILE_STEPS}
     if missing:
         print(f"steps that are not covered, or not there: {sorted(missing)}")
         return 1
     print(f"seed {options.seed}", flush=True)
     report = Report(options.results)
-    named = [case for case in cases.CASES if any(text in f"{case.fault} {case.name}" for text in options.case)]
-    chosen = named if options.case else [case for case in cases.CASES if case.fast or options.all]
+    chosen = [case for case in cases.CASES if wanted(options, case)]
     run_files(options, report)
     if chosen:
         with Cluster() as cluster:
