@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-COMMANDS_WITH_FLAGS = ["run", "check", "explain"]
+COMMANDS_WITH_FLAGS = ["run", "worker", "state", "check", "explain"]
 
 
 def output(*command):

@@ -38,6 +38,7 @@ struct Arguments {
   WorkerOptions worker;
   std::string lease;
   std::string grace;
+  StateOptions state;
   JobFileRequest file;
   std::vector<std::string> sets;
   std::string until_idle;
@@ -85,6 +86,21 @@ void AddWorker(CLI::App* app, Arguments* arguments) {
   worker->add_flag("--accept-redis-loss", arguments->worker.accept_redis_loss, "Run though the settings of Redis can lose acknowledged writes");
 }
 
+void AddState(CLI::App* app, Arguments* arguments) {
+  CLI::App* state = app->add_subcommand("state", "Look at, reset, copy or move the state of a job in Redis");
+  StateOptions& options = arguments->state;
+  state->add_option("ACTION", options.action, "ls, show, resume (clear a halt), reset, export or import")->required()
+      ->check(CLI::IsMember({"ls", "show", "resume", "reset", "export", "import"}));
+  state->add_option("FILE", options.path, "File of export and import");
+  state->add_option("--job", arguments->file.path, "Job file (YAML or JSON), which names the Redis and the job")->required()->type_name("FILE");
+  state->add_option("--set", arguments->sets, "Override a field (repeatable)")->type_name("PATH=VALUE")->allow_extra_args(false);
+  state->add_option("--secrets", options.secrets_directory, "Folder with <secretName>/<key> files")->type_name("DIR");
+  state->add_option("--job-id", options.job_id, "As given to the workers (default: spec.state.id, else the job's name)")->type_name("ID");
+  state->add_option("--lease", arguments->lease, "reset: silence after which a worker counts as gone (default 10s)")->type_name("DURATION");
+  state->add_flag("--json", options.json, "ls, show: print JSON");
+  state->add_flag("--yes", options.yes, "reset: do it");
+}
+
 bool ReadOverrides(const Arguments& arguments, std::vector<api::Override>* overrides) {
   for (const std::string& text : arguments.sets) {
     const size_t equals = text.find('=');
@@ -122,6 +138,16 @@ int DoWorker(Arguments& arguments) {
   if (!ReadDuration("--lease", arguments.lease, &arguments.worker.lease)) return kExitUsage;
   if (!ReadDuration("--grace", arguments.grace, &arguments.worker.grace)) return kExitUsage;
   return WorkerCommand(arguments.worker);
+}
+
+int DoState(Arguments& arguments) {
+  arguments.state.file = arguments.file;
+  if (!arguments.lease.empty() && arguments.state.action != "reset") {
+    std::fputs("millrace: --lease belongs to reset\n", stderr);
+    return kExitUsage;
+  }
+  if (!ReadDuration("--lease", arguments.lease, &arguments.state.lease)) return kExitUsage;
+  return StateCommand(arguments.state);
 }
 
 ExplainFormat FormatOf(const std::string& name) {
@@ -177,6 +203,7 @@ int Dispatch(CLI::App& app, Arguments& arguments) {
   if (!ReadOverrides(arguments, &arguments.file.overrides)) return kExitUsage;
   if (app.got_subcommand("run")) return DoRun(arguments);
   if (app.got_subcommand("worker")) return DoWorker(arguments);
+  if (app.got_subcommand("state")) return DoState(arguments);
   if (app.got_subcommand("check")) return CheckCommand(arguments.file, arguments.json);
   if (app.got_subcommand("explain")) return ExplainCommand(arguments.file, FormatOf(arguments.explain_format));
   if (app.got_subcommand("completion")) return CompletionCommand(arguments.shell);
@@ -211,6 +238,7 @@ int RunCli(int argc, char** argv) {
   app.set_version_flag("--version", Version());
   AddRun(&app, &arguments);
   AddWorker(&app, &arguments);
+  AddState(&app, &arguments);
   CLI::App* check = app.add_subcommand("check", "Check a job file: every error, or the type of every stream");
   AddJobFile(check, &arguments);
   check->add_flag("--json", arguments.json, "Print schemas as JSON");

@@ -6,6 +6,7 @@
 #include "worker/runtime/cluster/worker_options.h"
 #include "worker/runtime/job_file.h"
 #include "worker/runtime/job_runner.h"
+#include "worker/runtime/state/state_options.h"
 
 // The sub-commands of `millrace`, one function each; every one returns an exit code. Results go to standard output, messages to
 // standard error.
@@ -13,6 +14,7 @@ namespace millrace::worker {
 
 int RunCommand(const RunOptions& options);
 int WorkerCommand(const WorkerOptions& options);
+int StateCommand(const StateOptions& options);
 int CheckCommand(const JobFileRequest& request, bool json);
 int ExplainCommand(const JobFileRequest& request, ExplainFormat format);
 int CompletionCommand(const std::string& shell);

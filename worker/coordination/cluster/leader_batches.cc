@@ -78,14 +78,13 @@ void LeaderCore::StepDown(MonotonicTime now) {
 // Nothing that comes before the store's answer may begin anything, or drop the answer.
 void LeaderCore::Release() {
   state_ = State::kEnded;
-  actions_.push_back(
-      CallStore{ReleaseLease{lease_},
-                [this, alive = std::weak_ptr<int>(alive_)](const StoreReply&, MonotonicTime) {
-                  if (alive.expired()) return;
-                  for (const auto& [member, record] : facts_.members)
-                    Send({member, record.address}, LeaseFreed{});
-                  actions_.push_back(EndLeadership{OkStatus()});
-                }});
+  actions_.push_back(CallStore{ReleaseLease{lease_}, [this, alive = std::weak_ptr<int>(alive_)](
+                                                         const StoreReply&, MonotonicTime) {
+                                 if (alive.expired()) return;
+                                 for (const auto& [member, record] : facts_.members)
+                                   Send({member, record.address}, LeaseFreed{});
+                                 actions_.push_back(EndLeadership{OkStatus()});
+                               }});
 }
 
 void LeaderCore::PlanNext(MonotonicTime now) {
