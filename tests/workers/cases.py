@@ -6,55 +6,15 @@ stops and says so.
 
 import os
 import re
-import shutil
 import signal
-import threading
 import time
 
-from fleet import LEASE_SECONDS, Broken, wait
-from server import Proxy, ReplyError
+import redis_cases as redis
+from fleet import LEASE_SECONDS, Broken
+from recovery import recover
 
-BATCH_SECONDS = 0.1
 ZOMBIE_SECONDS = LEASE_SECONDS * 2.5
 RANDOM_KILLS = 4
-
-class Gaps:
-    """The longest time between two commits while the block runs, from its beginning on."""
-
-    def __init__(self, fleet):
-        self.fleet, self.longest = fleet, 0.0
-        self._end = threading.Event()
-
-    def __enter__(self):
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._end.set()
-        self._thread.join()
-
-    def _watch(self):
-        since, last = time.monotonic(), self.fleet.committed()
-        while not self._end.wait(0.01):
-            batch, now = self.fleet.committed(), time.monotonic()
-            self.longest = max(self.longest, now - since)
-            if batch > last:
-                since, last = now, batch
-
-
-def recover(session, before=None):
-    """The job commits again; then three workers run and the outputs are right. Seconds without a commit."""
-    flow = session.flow
-    with Gaps(flow) as gaps:
-        if before:
-            before()
-        flow.wait_batches()
-    flow.fill(3)
-    flow.wait_slots(3)
-    flow.settle()
-    return gaps.longest
-
 
 # --- F01: at a named step ----------------------------------------------------------------------------------------------------------
 
@@ -257,156 +217,6 @@ def roll(session):
     return recover(session, before)
 
 
-# --- F07 to F17: Redis ---------------------------------------------------------------------------------------------------------------
-
-
-def redis_killed(session):
-    def before():
-        session.redis.kill()
-        time.sleep(0.5)
-        session.redis.start()
-
-    return recover(session, before)
-
-
-def redis_down_for_long(session):
-    """Longer than the lease."""
-
-    def before():
-        session.redis.kill()
-        time.sleep(LEASE_SECONDS * 1.5)
-        session.redis.start()
-
-    return recover(session, before)
-
-
-def redis_full(session):
-    client = session.redis.client()
-
-    def before():
-        client.call("CONFIG", "SET", "maxmemory", "1")
-        time.sleep(LEASE_SECONDS * 1.5)
-        client.call("CONFIG", "SET", "maxmemory", "0")
-
-    return recover(session, before)
-
-
-def again_and_again(seconds, pause, *command):
-    def case(session):
-        client = session.redis.client()
-
-        def before():
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                try:
-                    client.call(*command)
-                except ReplyError as error:
-                    if not str(error).startswith("No such client"):
-                        raise
-                time.sleep(pause)
-
-        return recover(session, before)
-
-    return case
-
-
-def reply_lost(session):
-    """Each so many commands the reply is lost and the connection with it: done or not, nobody knows."""
-    session.proxy.requests, session.proxy.cut_after, before_cuts = 0, 40, session.proxy.cuts
-
-    def before():
-        wait(lambda: session.proxy.cuts >= before_cuts + 12, "connections were cut")
-        session.proxy.cut_after = None
-
-    return recover(session, before)
-
-
-def redis_slow(session):
-    def before():
-        session.proxy.delay = 0.15
-        time.sleep(4)
-        session.proxy.delay = 0.0
-
-    return recover(session, before)
-
-
-def redis_stalled(session):
-    """Stopped for longer than the lease, then continued."""
-
-    def before():
-        session.redis.process.send_signal(signal.SIGSTOP)
-        time.sleep(LEASE_SECONDS * 1.5)
-        session.redis.process.send_signal(signal.SIGCONT)
-
-    return recover(session, before)
-
-
-# --- state that is lost: the job must stop --------------------------------------------------------------------------------------------
-
-
-def stops(session):
-    """Every worker ends with an error that names the loss; so does one that starts later; nothing is repeated. Seconds until then."""
-    flow = session.flow
-    begin = time.monotonic()
-    for name in flow.running():
-        flow.wait_end(name, (1,))
-    seconds = time.monotonic() - begin
-    later = flow.start()
-    flow.wait_end(later, (1,))
-    for name in flow.workers:
-        if flow.workers[name].poll() == 1 and not re.search("StateLost|StateRolledBack", flow.said(name)):
-            raise Broken(f"{name} does not say what is lost")
-    flow.feeder.pause()
-    for _ in range(20):
-        flow.reader.read()
-    rows = [row["id"] for row in flow.reader.rows["copies"]]
-    if len(rows) != len(set(rows)):
-        raise Broken(f"{len(rows) - len(set(rows))} rows were repeated")
-    return seconds
-
-
-def flush_all(session):
-    session.redis.client().call("FLUSHALL")
-    return stops(session)
-
-
-def restart_empty(session):
-    session.redis.kill()
-    shutil.rmtree(os.path.join(session.redis.folder, "appendonlydir"))
-    session.redis.start()
-    return stops(session)
-
-
-def older_copy(session):
-    """Redis comes back with the files that it had some batches ago."""
-    flow, folder = session.flow, session.redis.folder
-    source, copy = os.path.join(folder, "appendonlydir"), os.path.join(folder, "copy")
-    flow.wait_batches()
-    shutil.copytree(source, copy)
-    flow.wait_batches(8)
-    session.redis.kill()
-    shutil.rmtree(source)
-    os.rename(copy, source)
-    session.redis.start()
-    return stops(session)
-
-
-def older_copy_while_stopped(session):
-    """The same when no worker runs that could remember."""
-    flow, folder = session.flow, session.redis.folder
-    source, copy = os.path.join(folder, "appendonlydir"), os.path.join(folder, "copy")
-    flow.wait_batches()
-    shutil.copytree(source, copy)
-    flow.wait_batches(8)
-    flow.kill(*flow.running())
-    session.redis.kill()
-    shutil.rmtree(source)
-    os.rename(copy, source)
-    session.redis.start()
-    flow.fill(2)
-    return stops(session)
-
-
 class Case:
     """`fault` is the kind of failure; `fast` cases are run when none is asked for. `ends`: the job does not survive it."""
 
@@ -439,20 +249,16 @@ CASES = step_cases() + [
     Case("F06", "the leader is killed while it hands over", kill_while_leaving),
     Case("F40", "3 workers, 1, 4 under load", rescale),
     Case("F40", "every worker is replaced", roll, fast=False),
-    Case("F07", "Redis is killed and restarted", redis_killed),
-    Case("F07", "Redis is away beyond the lease", redis_down_for_long, fast=False),
-    Case("F11", "Redis has no memory", redis_full),
-    Case("F13", "Redis is slow", redis_slow, proxied=True, fast=False),
-    Case("F13", "Redis stands still beyond the lease", redis_stalled, fast=False),
-    Case("F14", "replies of Redis are lost", reply_lost, proxied=True),
-    Case("F16", "scripts are flushed all the time", again_and_again(2, 0.2, "SCRIPT", "FLUSH")),
-    Case("F14", "connections to Redis are killed", again_and_again(2, 0.2, "CLIENT", "KILL", "TYPE", "normal"), fast=False),
-    Case("F08", "Redis restarts empty", restart_empty, ends=True),
-    Case("F10", "Redis is emptied", flush_all, ends=True, fast=False),
-    Case("F17", "Redis restarts with an older copy", older_copy, ends=True),
-    Case("F17", "an older copy while no worker runs", older_copy_while_stopped, ends=True, fast=False),
+    Case("F07", "Redis is killed and restarted", redis.redis_killed),
+    Case("F07", "Redis is away beyond the lease", redis.redis_down_for_long, fast=False),
+    Case("F11", "Redis has no memory", redis.redis_full),
+    Case("F13", "Redis is slow", redis.redis_slow, proxied=True, fast=False),
+    Case("F13", "Redis stands still beyond the lease", redis.redis_stalled, fast=False),
+    Case("F14", "replies of Redis are lost", redis.reply_lost, proxied=True),
+    Case("F16", "scripts are flushed all the time", redis.again_and_again(2, 0.2, "SCRIPT", "FLUSH")),
+    Case("F14", "connections to Redis are killed", redis.again_and_again(2, 0.2, "CLIENT", "KILL", "TYPE", "normal"), fast=False),
+    Case("F08", "Redis restarts empty", redis.restart_empty, ends=True),
+    Case("F10", "Redis is emptied", redis.flush_all, ends=True, fast=False),
+    Case("F17", "Redis restarts with an older copy", redis.older_copy, ends=True),
+    Case("F17", "an older copy while no worker runs", redis.older_copy_while_stopped, ends=True, fast=False),
 ]
-
-
-def make_proxy(redis):
-    return Proxy(redis.port)

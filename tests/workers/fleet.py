@@ -12,7 +12,7 @@ from process import spawn
 from server import Client as RedisClient
 from server import ReplyError
 
-WAIT_SECONDS = 40
+WAIT_SECONDS = 60
 POLL_SECONDS = 0.01
 LEASE_SECONDS = 2
 

@@ -22,7 +22,7 @@ from broker import Cluster  # noqa: E402
 from files_case import FILE_STEPS, run_files, wanted  # noqa: E402
 from fleet import Broken  # noqa: E402
 from flows import Flow  # noqa: E402
-from server import Server, installed  # noqa: E402
+from server import Proxy, Server, installed  # noqa: E402
 
 SKIPPED = 77
 SLOW_SECONDS = 8  # without a commit: what the workers said is shown
@@ -35,16 +35,20 @@ class Session:
     def __init__(self, options, cluster, number, proxied):
         self.random = random.Random(options.seed + number)
         self.redis = Server(appendonly="yes", appendfsync="everysec", enable_debug_command="yes")
-        self.proxy = cases.make_proxy(self.redis) if proxied else None
+        self.proxy = Proxy(self.redis.port) if proxied else None
         address = self.proxy.address if proxied else None
         self.flow = Flow(options.millrace, cluster, self.redis, f"job{number}", address, options.seed + number)
 
     def __enter__(self):
         self.redis.__enter__()
         self.flow.__enter__()
-        self.flow.fill(3)
-        self.flow.wait_slots(3)
-        self.flow.wait_batches()
+        try:
+            self.flow.fill(3)
+            self.flow.wait_slots(3)
+            self.flow.wait_batches()
+        except BaseException as failure:
+            self.__exit__(type(failure), failure, None)
+            raise
         return self
 
     def __exit__(self, *reason):
@@ -147,4 +151,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Broken as failure:
+        sys.exit(f"FAILED: {failure}")
