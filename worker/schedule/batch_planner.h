@@ -11,7 +11,8 @@
 
 namespace millrace::worker {
 
-// Hash of a job's spec and of the engine's semantics: a plan of another hash is not replayed.
+// Hash of a job's spec and of the engine's semantics: a plan of another hash is not replayed. Where
+// the state is kept does not count, so that it may be moved.
 std::string SpecHashOf(const api::StreamingJob& job);
 
 // A batch that could be planned now.
