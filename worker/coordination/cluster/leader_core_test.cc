@@ -205,6 +205,20 @@ TEST_F(LeaderCoreTest, ALeaderThatStepsDownBeforeItRunsEndsToo) {
   EXPECT_TRUE(store_.facts().lease.released);
 }
 
+TEST_F(LeaderCoreTest, AMemberThatAnswersAfterTheSeatsWereDealtOutJoinsLater) {
+  RunThree();
+  Lead();
+  Beat("d");
+  Pass(kGather / 2);
+  for (const char* member : {"b", "c"}) Answer(member);
+  ASSERT_EQ(leader_->state(), LeaderCore::State::kFencing);
+  Answer("d");
+  MakeReady();
+  Beat("d");
+  Pass(milliseconds(1000));
+  EXPECT_EQ(leader_->reason(), "members change");
+}
+
 TEST_F(LeaderCoreTest, TheRecordOfADeadMemberIsRemoved) {
   RunThree();
   Beat("killed");

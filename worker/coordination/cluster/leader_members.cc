@@ -118,6 +118,10 @@ void LeaderCore::WatchMembers(MonotonicTime now) {
   ForgetDead(now);
   for (const auto& [member, record] : facts_.members) {
     if (generation_.SlotOf(member) >= 0) present_.insert(member);
+    // Some answered when the seats were already dealt out.
+    else if (present_.contains(member) && watched_[member].alive && CanSit(member, record) &&
+             generation_.slots() < config_.groups)
+      change_wanted_ = true;
   }
   CallRoll();
   Advance(now);
