@@ -11,7 +11,7 @@ from collections import defaultdict
 HEAD = """# Reliability: several workers of one job
 
 `millrace worker` runs one job in several processes that meet in Redis. This page says what happened when those processes and their
-Redis were made to fail, on one machine of two cores, with a real Redis (`appendonly yes`) and a real Kafka broker.
+Redis were made to fail, on two cores that other programs kept busy, with a real Redis (`appendonly yes`) and a real Kafka broker.
 
 The job reads a topic and writes four: a copy, numbers from keyed state, running counts of words, and sums of event-time windows. Three
 workers run it, batches every 100 ms, with `--lease 2s`. After each failure, and again at the end with a second reader, everything that
