@@ -6,6 +6,7 @@ table.py RESULTS [--out FILE]
 
 import argparse
 import json
+import statistics
 from collections import defaultdict
 
 HEAD = """# Reliability: several workers of one job
@@ -43,11 +44,6 @@ under simulated failures of network, store and processes: `ctest -L simulation`.
 """
 
 
-def median(values):
-    values = sorted(values)
-    return values[len(values) // 2]
-
-
 def rows(lines, ends):
     found = defaultdict(list)
     for line in lines:
@@ -59,7 +55,7 @@ def rows(lines, ends):
             continue
         gaps = [run["gap"] for run in runs]
         kills = "" if ends else f" {sum(run['kills'] for run in runs)} |"
-        yield f"| {case} | {len(runs)} |{kills} {median(gaps):.1f} s | {max(gaps):.1f} s |\n"
+        yield f"| {case} | {len(runs)} |{kills} {statistics.median(gaps):.1f} s | {max(gaps):.1f} s |\n"
 
 
 def main():
