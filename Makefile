@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc)
 export CCACHE_BASEDIR ?= /
 export CCACHE_NOHASHDIR ?= 1
 
-.PHONY: help demo build test bench fuzz format tidy deps sanitize kafka bench-peers clean
+.PHONY: help demo build test bench fuzz format tidy deps sanitize kafka crd bench-peers clean
 
 help:
 	@echo "make demo      install what is needed, build, and count the words of this machine's own documentation"
@@ -15,6 +15,7 @@ help:
 	@echo "make test      install what is needed, build everything, run every test"
 	@echo "make sanitize  run the unit tests under asan+ubsan and tsan"
 	@echo "make kafka     run a Kafka broker on a free port of this machine until Ctrl-C (KAFKA=\"--brokers 3\")"
+	@echo "make crd       write crds/streamingjob.yaml from the descriptions of the fields"
 	@echo "make bench     run the benchmarks (see bench/README.md)"
 	@echo "make bench-peers  run Flink and Spark jobs on the inputs of bench/kafka/"
 	@echo "make fuzz      run each fuzzer for 60 s (clang)"
@@ -44,6 +45,11 @@ sanitize:
 kafka:
 	@scripts/install-deps.sh --kafka
 	@/usr/bin/python3 tests/kafka/broker.py run $(KAFKA)
+
+crd: deps
+	@cmake --preset $(PRESET) >/dev/null
+	@cmake --build --preset $(PRESET) -j $(JOBS) --target millrace_crd_tool
+	@$(BUILD)/crds/crd/millrace-crd > crds/streamingjob.yaml
 
 bench: deps
 	@cmake --preset release >/dev/null

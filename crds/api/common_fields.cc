@@ -8,7 +8,10 @@ namespace {
 
 // No sign: a negative duration is refused everywhere.
 constexpr TextShape kDurationShape{
-    .pattern = "^(([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|\u00B5s|\u03BCs|ms|s|m|h))+$",
+    .pattern = "^[0-9.a-z\u00B5\u03BC]+[smh]$", .min_length = 2, .max_length = 40};
+// Longer than 0s: some digit is not zero.
+constexpr TextShape kPositiveDurationShape{
+    .pattern = "^[0-9.a-z\u00B5\u03BC]*[1-9][0-9.a-z\u00B5\u03BC]*[smh]$",
     .min_length = 2,
     .max_length = 40};
 constexpr TextShape kQuantityShape{.pattern = kQuantityPattern, .min_length = 1, .max_length = 64};
@@ -51,7 +54,7 @@ TextSlot DurationSlot(T& target, Duration min) {
             if (min == Duration(1)) return InvalidError("must be longer than 0s" + found);
             return InvalidError("must be at least " + FormatDuration(min) + found);
           },
-          .shape = kDurationShape,
+          .shape = min == Duration(0) ? kDurationShape : kPositiveDurationShape,
           .least = min};
 }
 

@@ -291,7 +291,7 @@ const TextRule kName{"name",
                      kString,
                      {.pattern = "^[a-zA-Z][a-zA-Z0-9_]*$", .min_length = 1, .max_length = 63}};
 const TextRule kReference{
-    "name", CheckReference, kString, {.min_length = 1, .max_length = kMaxText}};
+    "name", CheckReference, kString, {.min_length = 1, .max_length = 63}};  // as a name
 const TextRule kFieldReference{
     "field",
     CheckFieldReference,
@@ -302,11 +302,10 @@ const TextRule kObjectName{
     CheckObjectName,
     kString,
     {.pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", .min_length = 1, .max_length = 63}};
-const TextRule kKubernetesName{
-    "DNS-1123 name",
-    CheckKubernetesName,
-    kString,
-    {.pattern = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", .min_length = 1, .max_length = 253}};
+const TextRule kKubernetesName{"DNS-1123 name",
+                               CheckKubernetesName,
+                               kString,
+                               {.pattern = "^[-.a-z0-9]+$", .min_length = 1, .max_length = 253}};
 const TextRule kSecretKey{"key",
                           CheckSecretKey,
                           kString,

@@ -11,6 +11,7 @@ import sys
 ALLOWED = {
     "crds/base": set(),
     "crds/api": {"crds/base"},
+    "crds/crd": {"crds/base", "crds/api"},
     "worker/data": {"crds/base", "crds/api"},
     "worker/expr": {"crds/base", "crds/api", "worker/data"},
     "worker/exec": {"crds/base"},
