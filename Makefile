@@ -7,12 +7,13 @@ JOBS ?= $(shell nproc)
 export CCACHE_BASEDIR ?= /
 export CCACHE_NOHASHDIR ?= 1
 
-.PHONY: help demo build test bench fuzz format tidy deps sanitize kafka crd bench-peers clean
+.PHONY: help demo build test test-cluster bench fuzz format tidy deps sanitize kafka crd bench-peers clean
 
 help:
 	@echo "make demo      install what is needed, build, and count the words of this machine's own documentation"
 	@echo "make build     build ./build/release/millrace (PRESET=debug|asan+ubsan|tsan for others)"
 	@echo "make test      install what is needed, build everything, run every test"
+	@echo "make test-cluster  build a Kubernetes API server (minutes, once) and try the manifest and the examples on it"
 	@echo "make sanitize  run the unit tests under asan+ubsan and tsan"
 	@echo "make kafka     run a Kafka broker on a free port of this machine until Ctrl-C (KAFKA=\"--brokers 3\")"
 	@echo "make crd       write crds/streamingjob.yaml from the descriptions of the fields"
@@ -34,8 +35,13 @@ demo: deps
 	@scripts/demo.sh $(CURDIR)/build/release/millrace
 
 test: build
-	@scripts/install-deps.sh --kafka --redis --model
+	@scripts/install-deps.sh --kafka --redis --model --schema
 	@ctest --preset $(PRESET) -j $(JOBS)
+
+test-cluster:
+	@scripts/install-deps.sh --schema
+	@tests/crd/build_apiserver.sh
+	@/usr/bin/python3 tests/crd/apiserver_test.py $(CURDIR)
 
 sanitize:
 	@for preset in asan+ubsan tsan; do \
