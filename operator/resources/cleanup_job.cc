@@ -17,6 +17,7 @@ Object BuildCleanupJob(const api::StreamingJob& job, const BuildOptions& options
                     std::string(kJobFolder) + "/" + std::string(kJobFileName), "--job-id",
                     StateId(job), "--secrets", std::string(kSecretsFolder), "--yes"},
       .restart_policy = "Never",
+      .revision = CurrentRevision(job),
       .serves = false};
   const auto timeout = std::chrono::ceil<std::chrono::seconds>(job.spec.deletion.timeout).count();
   const std::string name = ChildName(job.metadata.name, "cleanup");

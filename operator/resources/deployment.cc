@@ -63,6 +63,7 @@ Object BuildDeployment(const api::StreamingJob& job, const BuildOptions& options
                      .container = "worker",
                      .arguments = Arguments(job),
                      .restart_policy = "Always",
+                     .revision = CurrentRevision(job),
                      .serves = true};
   const std::string name = ChildName(job.metadata.name, "workers");
   Object object =

@@ -21,7 +21,8 @@ void WriteOwner(JsonWriter* out, const api::ObjectMeta& job) {
   });
 }
 
-std::string Write(const api::ObjectMeta& job, const ObjectHead& head, const std::string& content,
+// With an empty digest.
+std::string Write(const api::ObjectMeta& job, const ObjectHead& head,
                   const std::function<void(JsonWriter*)>& members) {
   JsonWriter out;
   const KindInfo info = InfoOf(head.key.kind);
@@ -32,7 +33,7 @@ std::string Write(const api::ObjectMeta& job, const ObjectHead& head, const std:
       Text(&out, "name", head.key.name);
       Text(&out, "namespace", job.ns);
       TextMap(&out, "labels", ObjectLabels(job, head.component));
-      TextMap(&out, "annotations", {{std::string(kContentAnnotation), content}});
+      TextMap(&out, "annotations", {{std::string(kContentAnnotation), ""}});
       WriteOwner(&out, job);
     });
     members(&out);
@@ -70,12 +71,12 @@ std::string ToString(const ObjectKey& key) {
 
 Object MakeObject(const api::ObjectMeta& job, const ObjectHead& head,
                   const std::function<void(JsonWriter*)>& members) {
-  const std::string bare = Write(job, head, "", members);
-  const std::string content = HexEncode(Sha256(bare)).substr(0, kContentDigits);
-  return {.key = head.key,
-          .json = Write(job, head, content, members),
-          .content = content,
-          .replicas = std::nullopt};
+  std::string json = Write(job, head, members);
+  const std::string content = HexEncode(Sha256(json)).substr(0, kContentDigits);
+  // Our metadata comes first, so the first match is the annotation and no text of a user.
+  const std::string empty = JsonQuote(kContentAnnotation) + ":\"";
+  json.insert(json.find(empty) + empty.size(), content);
+  return {.key = head.key, .json = json, .content = content, .replicas = std::nullopt};
 }
 
 }  // namespace millrace::controller

@@ -17,9 +17,9 @@ const char* PolicyName(api::StreamingJobSpec::PullPolicy policy) {
   return "";
 }
 
-void WriteMetadata(JsonWriter* out, const api::StreamingJob& job, Component component) {
-  auto labels = SelectorLabels(job.metadata, component);
-  labels.emplace(std::string(kRevisionLabel), CurrentRevision(job));
+void WriteMetadata(JsonWriter* out, const api::StreamingJob& job, const PodRole& role) {
+  auto labels = SelectorLabels(job.metadata, role.component);
+  labels.emplace(std::string(kRevisionLabel), role.revision);
   labels.insert(job.spec.pod.labels.begin(), job.spec.pod.labels.end());
   Group(out, "metadata", [&] {
     TextMap(out, "labels", labels);
@@ -102,14 +102,14 @@ void WriteSpec(JsonWriter* out, const api::StreamingJob& job, const BuildOptions
       out, spec.image_pull_secrets.empty() ? options.pull_secrets : spec.image_pull_secrets);
   WritePlacement(out, job);
   Sequence(out, "containers", [&] { WriteContainer(out, job, options, role); });
-  WriteVolumes(out, job);
+  WriteVolumes(out, job, role.revision);
 }
 
 }  // namespace
 
 void WritePodTemplate(JsonWriter* out, const api::StreamingJob& job, const BuildOptions& options,
                       const PodRole& role) {
-  WriteMetadata(out, job, role.component);
+  WriteMetadata(out, job, role);
   Group(out, "spec", [&] { WriteSpec(out, job, options, role); });
 }
 

@@ -14,7 +14,8 @@ struct PodRole {
   std::string container;
   std::vector<std::string> arguments;
   std::string restart_policy;
-  bool serves = false;  // listens on ports and has probes
+  std::string revision;  // of the job file
+  bool serves = false;   // listens on ports and has probes
 };
 
 // Writes the members `metadata` and `spec` of a pod template. All pods meet the Restricted level of
@@ -26,7 +27,7 @@ void WritePodTemplate(JsonWriter* out, const api::StreamingJob& job, const Build
 void WritePodSecurity(JsonWriter* out, int64_t user_id);
 void WriteContainerSecurity(JsonWriter* out);
 void WriteProbes(JsonWriter* out, const api::StreamingJobSpec& spec);
-void WriteVolumes(JsonWriter* out, const api::StreamingJob& job);
+void WriteVolumes(JsonWriter* out, const api::StreamingJob& job, const std::string& revision);
 void WriteVolumeMounts(JsonWriter* out, const api::StreamingJobSpec& spec);
 void WritePlacement(JsonWriter* out, const api::StreamingJob& job);
 

@@ -1,5 +1,4 @@
 #include "crds/base/overloaded.h"
-#include "operator/resources/job_file.h"
 #include "operator/resources/json_parts.h"
 #include "operator/resources/pod_template.h"
 #include "operator/resources/references.h"
@@ -62,12 +61,10 @@ void WriteMount(JsonWriter* out, const std::string& name, const std::string& pat
 
 }  // namespace
 
-void WriteVolumes(JsonWriter* out, const api::StreamingJob& job) {
+void WriteVolumes(JsonWriter* out, const api::StreamingJob& job, const std::string& revision) {
   const References references = FindReferences(job.spec);
   Sequence(out, "volumes", [&] {
-    WriteVolume(out, "job", [&] {
-      WriteConfigMap(out, ChildName(job.metadata.name, RevisionOf(JobFile(job))));
-    });
+    WriteVolume(out, "job", [&] { WriteConfigMap(out, ChildName(job.metadata.name, revision)); });
     WriteVolume(out, "tmp",
                 [&] { Group(out, "emptyDir", [&] { Text(out, "sizeLimit", kScratchSize); }); });
     size_t index = 0;

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "operator/reconcile/world.h"
+#include "operator/resources/build.h"
+
+namespace millrace::controller {
+
+enum class ActionKind { kAddFinalizer, kRemoveFinalizer, kApply, kDelete, kDeleteJob };
+struct Action {
+  ActionKind kind = ActionKind::kApply;
+  Object object;    // kApply: what; kDelete: its key
+  std::string uid;  // kDelete: only this very object
+};
+
+struct Event {
+  bool warning = false;
+  std::string reason;
+  std::string message;
+};
+
+// What one pass asks for: the actions in order, then the status in one write if it differs from the
+// recorded one, then, if that write succeeded, the events. `requeue_at`: when time alone makes
+// another pass worth while.
+struct Plan {
+  std::vector<Action> actions;
+  JobStatus status;
+  bool write_status = false;
+  std::vector<Event> events;
+  std::optional<TimePoint> requeue_at;
+};
+
+// Decides one pass over a job. Level-triggered and idempotent: when the actions have had their
+// effect, the next plan has none. Never touches an object that is not the job's. A spec with
+// errors, or one that edits a fixed field, changes nothing that runs. Pure.
+Plan MakePlan(const World& world, const BuildOptions& options, TimePoint now);
+
+// The half for a job that is being deleted: workers to zero, then the state, then the finalizer.
+// Bounded by spec.deletion.timeout, after which the finalizer goes whatever is left.
+void PlanDeletion(const World& world, const BuildOptions& options, TimePoint now, Plan* plan);
+
+// The workers that should run: none when suspended or completed, the autoscaler's number or
+// spec.workers otherwise. Pure.
+int64_t DesiredWorkers(const World& world, const Memory& memory);
+
+// The phase, the first that fits of: Completed, Failed, Suspending or Suspended, Pending, Stalled,
+// Upgrading, Starting, Rescaling, Running. `settled`: every object is as it should be. Pure.
+Phase PhaseOf(const World& world, const JobStatus& status, bool settled, TimePoint now);
+
+// Accepted, Ready, Reconciling and Stalled for `phase`; `since` moves only when a condition turns.
+std::vector<Condition> ConditionsOf(const std::vector<Condition>& old, Phase phase,
+                                    const std::string& refusal, TimePoint now);
+
+}  // namespace millrace::controller
