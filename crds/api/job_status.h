@@ -65,7 +65,8 @@ struct JobStatus {
   std::optional<JobPhase> phase;
   std::optional<std::string> revision;
   std::optional<EditClass> edit;
-  std::optional<int64_t> generation;  // of the workers, see docs/architecture.md
+  std::vector<std::string> edited;    // the fields of that edit
+  std::optional<int64_t> generation;  // of the workers, it names their writes
   std::optional<std::string> selector;
   WorkerStatus workers;
   BatchStatus batch;
@@ -73,6 +74,7 @@ struct JobStatus {
   std::optional<int64_t> restarts;
   std::optional<JobError> last_error;
   std::vector<JobCondition> conditions;
+  std::optional<std::string> memory;  // what the operator remembers from pass to pass, as JSON
 };
 
 void Describe(Fields& fields, JobCondition& value);

@@ -73,6 +73,7 @@ void Describe(Fields& fields, JobStatus& value) {
        kNonEmptyText);
   Enum(fields, Optional("edit", "What the last edit does: nothing, or its class.", kUnknown),
        value.edit, {"None", "Hot", "Scale", "Roll", "Fixed"});
+  Strings(fields, Optional("edited", "The fields of that edit."), value.edited, kNonEmptyText);
   DescribeCount(fields, "generation", "Grows with every start, rescale and failover.",
                 value.generation);
   Text(fields, Optional("selector", "Labels of the worker pods, for /scale.", kUnknown),
@@ -85,6 +86,8 @@ void Describe(Fields& fields, JobStatus& value) {
                 value.restarts);
   Object(fields, Optional("lastError", "The last failure.", "none"), value.last_error);
   List(fields, Optional("conditions", "Conditions by type.", "[]"), value.conditions);
+  Text(fields, Optional("memory", "Notes of the operator to itself.", "none"), value.memory,
+       kAnyText);
 }
 
 }  // namespace millrace::api

@@ -8,6 +8,7 @@
 #include <sstream>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "crds/api/field_docs.h"
 #include "crds/crd/rules.h"
@@ -76,6 +77,21 @@ TEST(ManifestTest, HoldsEveryFieldOfTheCodec) {
     EXPECT_NE(Follow(schema, field.path), nullptr) << field.path;
   }
   EXPECT_GT(fields, 500u);
+}
+
+TEST(ManifestTest, HoldsWhatColumnsAndScaleShow) {
+  const Tree manifest = Manifest();
+  const Tree& version = manifest.Find("spec")->Find("versions")->items().front();
+  std::vector<std::string> paths;
+  for (const Tree& column : version.Find("additionalPrinterColumns")->items())
+    paths.emplace_back(column.Find("jsonPath")->text());
+  for (const auto& [name, path] : version.Find("subresources")->Find("scale")->members())
+    paths.emplace_back(path.text());
+  for (const std::string& path : paths) {
+    if (path == ".metadata.creationTimestamp") continue;
+    EXPECT_NE(Follow(SchemaOf(manifest), path.substr(1)), nullptr) << path;
+  }
+  EXPECT_GT(paths.size(), 10u);
 }
 
 TEST(ManifestTest, IsSmallerThan64KilobytesOfJson) {
