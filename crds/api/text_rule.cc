@@ -280,7 +280,8 @@ Status CheckLength(std::string_view text, size_t max_length) {
 
 namespace {
 constexpr auto kString = TextRule::Plain::kStringOnly;
-constexpr size_t kMaxText = 65536;  // expressions, queries, patterns
+constexpr size_t kMaxText = 65536;            // names of types, queries, patterns
+constexpr size_t kMaxExpression = 100 << 10;  // what the parser takes
 }  // namespace
 
 const TextRule kAnyText{"string", Any};
@@ -311,7 +312,7 @@ const TextRule kSecretKey{"key",
                           kString,
                           {.pattern = "^[-._a-zA-Z0-9]+$", .min_length = 1, .max_length = 253}};
 const TextRule kExpressionText{
-    "expression", CheckExpression, kString, {.min_length = 1, .max_length = kMaxText}};
+    "expression", CheckExpression, kString, {.min_length = 1, .max_length = kMaxExpression}};
 const TextRule kTypeText{"type", CheckType, kString, {.min_length = 1, .max_length = kMaxText}};
 const TextRule kRegexText{
     "regular expression", CheckRegex, kString, {.min_length = 1, .max_length = kMaxText}};
