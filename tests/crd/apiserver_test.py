@@ -106,6 +106,10 @@ def check_fixed_and_scale(check):
     scaled = check.server.kubectl("scale", "sjob/base", "--replicas", "7")
     workers = check.server.kubectl("get", "sjob", "base", "-o", "jsonpath={.spec.workers}")
     check.that(workers.stdout == "7", "scale", scaled.stderr + workers.stdout)
+    status = {"phase": "Running", "selector": "app=base", "workers": {"current": 3, "ready": 2, "desired": 7}, "lagRecords": 12}
+    check.server.kubectl("patch", "sjob", "base", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+    scale = check.server.kubectl("get", "--raw", "/apis/streaming.millrace.io/v1alpha1/namespaces/default/streamingjobs/base/scale").stdout
+    check.that('"replicas":3' in scale and '"selector":"app=base"' in scale, "scale of the status", scale)
     columns = check.server.kubectl("get", "sjob", "-o", "wide").stdout.splitlines()[0]
     for column in ("PHASE", "READY", "DESIRED", "LAG", "BATCH TIME", "AGE", "GENERATION", "RESTARTS", "LAST ERROR"):
         check.that(column in columns, "columns", columns)
