@@ -17,9 +17,9 @@ struct LoadWindow {
   double busy = 0;            // 0..1, share of the time in which batches ran
   int64_t lag_records = 0;
   int64_t failed_batches = 0;
-  int64_t partitions = 0;  // of all sources
-  bool slow_sink = false;  // sinks held the batches back, more workers would not help
-  int64_t unschedulable = 0;
+  int64_t partitions = 0;     // of all sources
+  bool slow_sink = false;     // sinks held the batches back, more workers would not help
+  int64_t unschedulable = 0;  // pods that find no node
 };
 
 struct Need {

@@ -90,7 +90,7 @@ class SimulatedCluster {
       next.ready = 0;
       running_ = content;
     } else {
-      next = {.total = wanted, .ready = wanted, .updated = wanted, .unschedulable = 0};
+      next = {.total = wanted, .ready = wanted, .updated = wanted};
     }
     const bool moved = next.total != world_.pods.total || next.ready != world_.pods.ready ||
                        next.updated != world_.pods.updated;

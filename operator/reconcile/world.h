@@ -28,7 +28,6 @@ struct ObservedPods {
   int64_t total = 0;  // terminating ones included
   int64_t ready = 0;
   int64_t updated = 0;  // of the newest template
-  int64_t unschedulable = 0;
 };
 
 enum class CleanupState { kRunning, kDone, kFailed };
