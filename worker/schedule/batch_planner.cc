@@ -143,6 +143,19 @@ void BatchPlanner::Committed(const std::vector<std::map<int, TimePoint>>& event_
   rates_.Update(parts_->clock->Now(), records, processing, scheduling);
 }
 
+std::vector<std::map<int, TimePoint>> EventTimesOf(const JobGraph& graph, size_t sources,
+                                                   const BatchRun& run) {
+  std::vector<std::map<int, TimePoint>> event_times(sources);
+  for (size_t stage = 0; stage < graph.stages.size(); ++stage) {
+    const auto* input = dynamic_cast<const InputStage*>(graph.stages[stage].logic.get());
+    if (input == nullptr) continue;
+    for (const int unit : run.ran[stage]) {
+      event_times[input->spec().source_index][unit] = run.reports[stage][unit].max_event_time;
+    }
+  }
+  return event_times;
+}
+
 CommitPoint CommitAfter(const CommitPoint& before, const BatchPlan& plan,
                         const std::vector<std::map<int, TimePoint>>& event_times) {
   CommitPoint next = before;

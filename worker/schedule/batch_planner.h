@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/exec/executor.h"
 #include "worker/schedule/batch_timer.h"
 #include "worker/schedule/job_parts.h"
 #include "worker/schedule/rate_controller.h"
@@ -60,6 +61,10 @@ class BatchPlanner {
   BatchTimer timer_;
   std::map<std::string, CommittedSource> sources_;  // where the last plan ends
 };
+
+// Largest event time of each partition that a run read, by source; min() where no record had one.
+std::vector<std::map<int, TimePoint>> EventTimesOf(const JobGraph& graph, size_t sources,
+                                                   const BatchRun& run);
 
 // The commit record after `plan`, whose tasks found `event_times`.
 CommitPoint CommitAfter(const CommitPoint& before, const BatchPlan& plan,

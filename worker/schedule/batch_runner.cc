@@ -7,6 +7,7 @@
 #include "crds/base/failpoint.h"
 #include "crds/base/log.h"
 #include "crds/base/text.h"
+#include "worker/schedule/batch_planner.h"
 
 namespace millrace::worker {
 namespace {
@@ -271,36 +272,11 @@ Status BatchRunner::PutState(const BatchRun& run) {
 }
 
 Status BatchRunner::CommitBatch(const BatchPlan& plan, const BatchRun& run) {
-  CommitPoint next = commit_;
-  next.batch = plan.batch;
+  std::vector<std::map<int, TimePoint>> event_times = EventTimesOf(parts_->plan.graph, plan.sources.size(), run);
+  CommitPoint next = CommitAfter(commit_, plan, event_times);
   next.digest = parts_->coordinator->plan_digest();
   next.generation = generation_;
-  next.batch_time = plan.batch_time;
   next.rate = rate_;
-  next.completed = plan.final;
-  std::vector<std::map<int, TimePoint>> event_times(plan.sources.size());
-  for (size_t i = 0; i < plan.sources.size(); ++i) {
-    const PlannedSource& planned = plan.sources[i];
-    CommittedSource& source = next.sources[planned.name];
-    source.cursor = planned.cursor;
-    source.watermark = planned.watermark;
-    for (const PlannedRange& range : planned.ranges) {
-      source.offsets[range.partition] = range.to;
-      event_times[i][range.partition] = TimePoint::min();
-    }
-  }
-  for (size_t stage = 0; stage < parts_->plan.graph.stages.size(); ++stage) {
-    const auto* input = dynamic_cast<const InputStage*>(parts_->plan.graph.stages[stage].logic.get());
-    if (input == nullptr) continue;
-    const int index = input->spec().source_index;
-    for (const int unit : run.ran[stage]) {
-      const TimePoint maximum = run.reports[stage][unit].max_event_time;
-      event_times[index][unit] = maximum;
-      if (maximum == TimePoint::min()) continue;
-      TimePoint& known = next.sources[plan.sources[index].name].max_event_times.try_emplace(unit, maximum).first->second;
-      known = std::max(known, maximum);
-    }
-  }
   RETURN_IF_ERROR(parts_->coordinator->Commit(next));
   commit_ = std::move(next);
   event_times_ = std::move(event_times);

@@ -7,6 +7,7 @@
 #include "crds/base/failpoint.h"
 #include "crds/base/log.h"
 #include "crds/base/text.h"
+#include "worker/schedule/batch_planner.h"
 
 namespace millrace::worker {
 namespace {
@@ -241,20 +242,17 @@ Status ClusterEngine::StoreState(const BatchRun& run) {
 
 SlotFacts ClusterEngine::FactsOf(const Work& work) const {
   SlotFacts facts;
-  facts.event_times.resize(work.plan.sources.size());
-  facts.input_records.resize(work.plan.sources.size());
   const JobGraph& graph = parts_->plan.graph;
+  facts.event_times = EventTimesOf(graph, work.plan.sources.size(), work.run);
+  facts.input_records.resize(work.plan.sources.size());
   for (size_t stage = 0; stage < graph.stages.size(); ++stage) {
     const TaskReport& total = work.run.stages[stage].total;
     facts.late_records += total.late_records;
     facts.bad_records += total.bad_records;
     const StageLogic& logic = *graph.stages[stage].logic;
     if (const auto* input = dynamic_cast<const InputStage*>(&logic)) {
-      const int source = input->spec().source_index;
-      facts.input_records[source] += total.input_records;
+      facts.input_records[input->spec().source_index] += total.input_records;
       facts.input_bytes += total.input_bytes;
-      for (const int unit : work.run.ran[stage])
-        facts.event_times[source][unit] = work.run.reports[stage][unit].max_event_time;
     }
     if (!logic.stateful() || facts.holds_state) continue;
     for (int unit = 0; unit < graph.stages[stage].units && !facts.holds_state; ++unit) {
