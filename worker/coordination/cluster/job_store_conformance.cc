@@ -37,9 +37,10 @@ class Scene {
     Call(MarkReady{"1-a", 1, {}});
     Call(OpenGeneration{lease, {}, generation});
   }
+  // Batch 1 is planned and both slots have reported it: only the commit is left.
   void Prepare() {
     Open();
-    Call(plan);
+    Call(Plan(1, "", "D1"));
     Call(PutPrepared{"1-a", 0, 1, "r0"});
     Call(PutPrepared{"1-a", 1, 1, "r1"});
   }
@@ -58,7 +59,6 @@ class Scene {
             "record" + std::to_string(batch),
             {{"in/0", "9007199254740993"}, {"in/1", ""}}};
   }
-  AppendPlan plan;
 
  private:
   std::unique_ptr<JobStore> store_;
@@ -323,31 +323,19 @@ std::vector<Step> BatchSteps() {
        }},
       {"a commit names the plan's digest", StoreCode::kRefused,
        [](Scene& s) {
-         s.Open();
-         s.plan = s.Plan(1, "", "D1");
-         s.Call(s.plan);
-         s.Call(PutPrepared{"1-a", 0, 1, "r"});
-         s.Call(PutPrepared{"1-a", 1, 1, "r"});
+         s.Prepare();
          return s.Call(s.Commit(1, "DX"));
        }},
       {"only the leader commits", StoreCode::kStale,
        [](Scene& s) {
-         s.Open();
-         s.plan = s.Plan(1, "", "D1");
-         s.Call(s.plan);
-         s.Call(PutPrepared{"1-a", 0, 1, "r"});
-         s.Call(PutPrepared{"1-a", 1, 1, "r"});
+         s.Prepare();
          CommitBatch c = s.Commit(1, "D1");
          c.lease = Other(s.lease);
          return s.Call(c);
        }},
       {"a batch commits once", StoreCode::kRefused,
        [](Scene& s) {
-         s.Open();
-         s.plan = s.Plan(1, "", "D1");
-         s.Call(s.plan);
-         s.Call(PutPrepared{"1-a", 0, 1, "r"});
-         s.Call(PutPrepared{"1-a", 1, 1, "r"});
+         s.Prepare();
          s.Call(s.Commit(1, "D1"));
          return s.Call(s.Commit(1, "D1"));
        }},

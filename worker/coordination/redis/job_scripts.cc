@@ -38,6 +38,12 @@ local function slot(value)
   local n = tonumber(value)
   if n < 0 or n >= number(':gen', 'slots') then return {'refused', 'slot'} end
 end
+local function put_plan(batch, digest, spec, bytes)
+  redis.call('HSET', J .. ':plan', batch, bytes)
+  redis.call('HSET', J .. ':plan.d', batch, digest)
+  redis.call('HSET', J .. ':plan.s', batch, spec)
+  redis.call('HSET', J .. ':job', 'lastPlan', batch)
+end
 )lua";
 
 // `name` and the text of prelude and body; static, so that its views live on.
@@ -46,7 +52,6 @@ JobScript Make(std::string_view name, const char* body) {
   texts.push_back(std::string(kPrelude) + body);
   return {name, texts.back()};
 }
-
 
 }  // namespace
 
@@ -170,10 +175,7 @@ if batch ~= last + 1 then return {'refused', 'plan does not follow'} end
 if batch > committed + 2 then return {'refused', 'too far ahead'} end
 if ARGV[4] ~= digest then return {'refused', 'digest'} end
 if ARGV[7] ~= get(':gen', 'specHash') then return {'refused', 'spec'} end
-redis.call('HSET', J .. ':plan', ARGV[5], ARGV[8])
-redis.call('HSET', J .. ':plan.d', ARGV[5], ARGV[6])
-redis.call('HSET', J .. ':plan.s', ARGV[5], ARGV[7])
-redis.call('HSET', J .. ':job', 'lastPlan', ARGV[5])
+put_plan(ARGV[5], ARGV[6], ARGV[7], ARGV[8])
 return {'ok', ''}
 )lua");
 
@@ -198,10 +200,7 @@ redis.call('DEL', J .. ':plan', J .. ':plan.d', J .. ':plan.s')
 if ARGV[7] == '' then
   redis.call('HSET', J .. ':job', 'lastPlan', get(':commit', 'batch'))
 else
-  redis.call('HSET', J .. ':plan', ARGV[4], ARGV[7])
-  redis.call('HSET', J .. ':plan.d', ARGV[4], ARGV[5])
-  redis.call('HSET', J .. ':plan.s', ARGV[4], ARGV[6])
-  redis.call('HSET', J .. ':job', 'lastPlan', ARGV[4])
+  put_plan(ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 end
 return {'ok', ''}
 )lua");
