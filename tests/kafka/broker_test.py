@@ -15,10 +15,12 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from broker import Cluster
 from client import Client
+from metadata import read_metadata
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOOL = os.path.join(HERE, "..", "..", "scripts", "kafka", "tool.sh")
 ATTEMPTS = 20
+TOPICS = 30
 # With TLS 1.3 a client learns that its certificate is not wanted when the connection ends.
 REFUSED = {KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._TRANSPORT}  # pylint: disable=protected-access
 
@@ -83,6 +85,14 @@ class OneBroker(unittest.TestCase):
 
 
 class ThreeBrokers(unittest.TestCase):
+    def test_every_broker_knows_a_new_topic(self):
+        with Cluster(brokers=3) as cluster:
+            kafka = Client(cluster)
+            for number in range(TOPICS):
+                kafka.create_topic(f"new-{number}", partitions=3)
+                known = [read_metadata(broker.internal_port).topics.get(f"new-{number}", {}) for broker in cluster.brokers]
+                self.assertEqual([len(partitions) for partitions in known], [3, 3, 3])
+
     def test_a_killed_leader_is_replaced_and_nothing_acknowledged_is_lost(self):
         with Cluster(brokers=3) as cluster:
             kafka = Client(cluster)

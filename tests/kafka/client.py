@@ -16,6 +16,8 @@ import typing
 import confluent_kafka
 from confluent_kafka import admin
 
+from metadata import read_metadata
+
 SECONDS = 30.0
 POLL_SECONDS = 0.1
 SETTLING = {confluent_kafka.KafkaError.NOT_LEADER_FOR_PARTITION, confluent_kafka.KafkaError.LEADER_NOT_AVAILABLE,
@@ -41,6 +43,7 @@ class Client:
     """Talks to a Cluster (over its plaintext listener), or to whatever a dictionary of librdkafka settings leads to."""
 
     def __init__(self, cluster_or_config):
+        self._brokers = [] if isinstance(cluster_or_config, dict) else cluster_or_config.brokers
         if not isinstance(cluster_or_config, dict):
             cluster_or_config = {"bootstrap.servers": cluster_or_config.internal_bootstrap}
         self._config = {**cluster_or_config, "log_level": 2, "topic.metadata.refresh.interval.ms": 1000}
@@ -49,10 +52,11 @@ class Client:
     # --- topics -----------------------------------------------------------------------------------------------------------------
 
     def create_topic(self, topic, partitions=1, config=None, replication=-1):
-        """Returns when the topic can be written. `replication` -1 is the cluster's default."""
+        """Returns when the topic can be written and every running broker of the cluster knows it. `replication` -1 is the cluster's
+        default."""
         new = admin.NewTopic(topic, num_partitions=partitions, replication_factor=replication, config=config or {})
         self._admin.create_topics([new], operation_timeout=SECONDS)[topic].result(SECONDS)
-        self._wait(lambda: len(self.partitions(topic)) == partitions, f"topic {topic} had {partitions} partitions")
+        self._wait(lambda: self._known(topic, partitions), f"topic {topic} had {partitions} partitions")
 
     def delete_topic(self, topic):
         """Returns when nobody can see the topic any more."""
@@ -60,9 +64,9 @@ class Client:
         self._wait(lambda: topic not in self._admin.list_topics(timeout=SECONDS).topics, f"topic {topic} was gone")
 
     def add_partitions(self, topic, total):
-        """Raises the number of partitions to `total`."""
+        """Raises the number of partitions to `total`; returns as create_topic does."""
         self._admin.create_partitions([admin.NewPartitions(topic, total)])[topic].result(SECONDS)
-        self._wait(lambda: len(self.partitions(topic)) == total, f"topic {topic} had {total} partitions")
+        self._wait(lambda: self._known(topic, total), f"topic {topic} had {total} partitions")
 
     def configure_topic(self, topic, config):
         """Replaces the settings that were given to `topic`."""
@@ -70,7 +74,7 @@ class Client:
         self._admin.alter_configs([resource])[resource].result(SECONDS)
 
     def partitions(self, topic):
-        """Numbers of the partitions that have a leader; empty when there is no such topic."""
+        """Numbers of the partitions that have a leader, as any one broker knows them; empty when there is no such topic."""
         found = self._admin.list_topics(topic, timeout=SECONDS).topics.get(topic)
         return sorted(number for number, partition in found.partitions.items() if partition.leader >= 0) if found else []
 
@@ -146,6 +150,15 @@ class Client:
         return records
 
     # --- inside -----------------------------------------------------------------------------------------------------------------
+
+    def _known(self, topic, partitions):
+        """Brokers hear of changes one after the other; the client asks any of them."""
+        try:
+            answers = [read_metadata(broker.internal_port).topics.get(topic, {}) for broker in self._brokers if broker.running]
+        except OSError:
+            return False
+        led = [sum(partition.leader >= 0 for partition in answer.values()) for answer in answers]
+        return all(count == partitions for count in [*led, len(self.partitions(topic))])
 
     @contextlib.contextmanager
     def _consumer(self, isolation, group="test-reader"):

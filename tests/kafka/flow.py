@@ -104,7 +104,7 @@ class Flow:
 
     def __init__(self, millrace, cluster, name, partitions=3, topic=None, source="", timeout="60s", config=None, flags=()):
         self.millrace, self.cluster, self.kafka, self.flags = millrace, cluster, Client(cluster), flags
-        self.input, self.output = topic or f"{name}-in", f"{name}-out"
+        self.input, self.output, self.partitions = topic or f"{name}-in", f"{name}-out", partitions
         if not topic:
             self.kafka.create_topic(self.input, partitions)
         self.kafka.create_topic(self.output, partitions, config)
@@ -120,7 +120,7 @@ class Flow:
             out.write(text.replace("SOURCE", source).replace("TIMEOUT", timeout))
 
     def __enter__(self):
-        self.follow(len(self.kafka.partitions(self.output)))
+        self.follow(self.partitions)
         if self.feeder:
             self.feeder.start()
             self.start()
