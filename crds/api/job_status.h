@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "crds/api/edit_class.h"
 #include "crds/api/fields.h"
 #include "crds/base/clock.h"
 
@@ -35,6 +36,7 @@ struct JobCondition {
   std::string message;
   std::optional<TimePoint> last_transition_time;
   std::optional<int64_t> observed_generation;
+  bool operator==(const JobCondition&) const = default;
 };
 
 struct WorkerStatus {
@@ -42,6 +44,7 @@ struct WorkerStatus {
   std::optional<int64_t> current;  // pods there are; what /scale reports
   std::optional<int64_t> ready;
   std::optional<int64_t> updated;  // of the newest revision
+  bool operator==(const WorkerStatus&) const = default;
 };
 
 struct BatchStatus {
@@ -50,15 +53,14 @@ struct BatchStatus {
   std::optional<Duration> duration;
   std::optional<Duration> scheduling_delay;
   std::optional<Duration> total_delay;
+  bool operator==(const BatchStatus&) const = default;
 };
 
 struct JobError {
   std::string message;
   std::optional<TimePoint> time;
+  bool operator==(const JobError&) const = default;
 };
-
-// What an edit of the spec does.
-enum class EditClass { kNone, kHot, kScale, kRoll, kFixed };
 
 struct JobStatus {
   std::optional<int64_t> observed_generation;
@@ -75,6 +77,7 @@ struct JobStatus {
   std::optional<JobError> last_error;
   std::vector<JobCondition> conditions;
   std::optional<std::string> memory;  // what the operator remembers from pass to pass, as JSON
+  bool operator==(const JobStatus&) const = default;
 };
 
 void Describe(Fields& fields, JobCondition& value);

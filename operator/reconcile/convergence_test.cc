@@ -81,8 +81,8 @@ Outcome Settle(SimulatedCluster* cluster, std::mt19937_64& random, TimePoint* no
     cluster->Carry(plan, fails);
     const bool moved = cluster->Step(*now);
     if (!plan.actions.empty() || plan.write_status || moved) continue;
-    const bool waits = plan.requeue_at &&
-                       (cluster->world().deleted_at || cluster->world().status.memory.completed_at);
+    const bool waits =
+        plan.requeue_at && (cluster->world().deleted_at || cluster->world().memory.completed_at);
     if (waits) {
       *now = *plan.requeue_at;
       continue;
@@ -97,10 +97,10 @@ Outcome Settle(SimulatedCluster* cluster, std::mt19937_64& random, TimePoint* no
 
 // What a settled world of an accepted spec must look like.
 void ExpectAsAsked(const World& world, uint64_t seed) {
-  const JobStatus& status = world.status;
-  if (world.deleted_at || !status.conditions[0].holds) return;
-  const auto wanted = BuildObjects(world.job, Options(), status.desired_workers);
-  EXPECT_EQ(world.pods.total, status.desired_workers) << "seed " << seed;
+  const api::JobStatus& status = world.status;
+  if (world.deleted_at || status.conditions[0].status != api::JobCondition::Truth::kTrue) return;
+  const auto wanted = BuildObjects(world.job, Options(), *status.workers.desired);
+  EXPECT_EQ(world.pods.total, *status.workers.desired) << "seed " << seed;
   for (const Object& object : wanted) {
     const auto seen = world.objects.find(object.key);
     ASSERT_NE(seen, world.objects.end()) << "seed " << seed << ToString(object.key);

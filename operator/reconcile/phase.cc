@@ -5,6 +5,9 @@
 namespace millrace::controller {
 namespace {
 
+using api::JobCondition;
+using api::JobPhase;
+
 constexpr size_t kMaxMessage = 2048;
 
 bool IsStalled(const World& world, TimePoint now) {
@@ -12,37 +15,38 @@ bool IsStalled(const World& world, TimePoint now) {
          now - world.report->last_commit >= world.job.spec.health_check.stalled_after;
 }
 
-Condition Turned(const std::vector<Condition>& old, Condition next) {
-  const auto it =
-      std::find_if(old.begin(), old.end(), [&](const Condition& c) { return c.type == next.type; });
-  if (it != old.end() && it->holds == next.holds) next.since = it->since;
-  if (next.message.size() > kMaxMessage) next.message.resize(kMaxMessage);
-  return next;
+// A condition whose truth is the same keeps its time.
+void Turn(const std::vector<JobCondition>& old, JobCondition* next) {
+  const auto it = std::find_if(old.begin(), old.end(),
+                               [&](const JobCondition& c) { return c.type == next->type; });
+  if (it != old.end() && it->status == next->status)
+    next->last_transition_time = it->last_transition_time;
+  if (next->message.size() > kMaxMessage) next->message.resize(kMaxMessage);
 }
 
-const char* NameOf(Phase phase) {
+const char* NameOf(JobPhase phase) {
   switch (phase) {
-    case Phase::kPending:
+    case JobPhase::kPending:
       return "Pending";
-    case Phase::kStarting:
+    case JobPhase::kStarting:
       return "Starting";
-    case Phase::kRunning:
+    case JobPhase::kRunning:
       return "Running";
-    case Phase::kUpgrading:
+    case JobPhase::kUpgrading:
       return "Upgrading";
-    case Phase::kRescaling:
+    case JobPhase::kRescaling:
       return "Rescaling";
-    case Phase::kSuspending:
+    case JobPhase::kSuspending:
       return "Suspending";
-    case Phase::kSuspended:
+    case JobPhase::kSuspended:
       return "Suspended";
-    case Phase::kStalled:
+    case JobPhase::kStalled:
       return "Stalled";
-    case Phase::kCompleted:
+    case JobPhase::kCompleted:
       return "Completed";
-    case Phase::kFailed:
+    case JobPhase::kFailed:
       return "Failed";
-    case Phase::kDeleting:
+    case JobPhase::kDeleting:
       return "Deleting";
   }
   return "";
@@ -57,30 +61,43 @@ int64_t DesiredWorkers(const World& world, const Memory& memory) {
   return internal ? memory.scaling.workers.value_or(spec.workers) : spec.workers;
 }
 
-Phase PhaseOf(const World& world, const JobStatus& status, bool settled, TimePoint now) {
+JobPhase PhaseOf(const World& world, const Plan& plan, bool settled, TimePoint now) {
   const ObservedPods& pods = world.pods;
-  if (status.memory.completed_at) return Phase::kCompleted;
-  if (world.report && !world.report->halt.empty()) return Phase::kFailed;
-  if (status.desired_workers == 0) return pods.total > 0 ? Phase::kSuspending : Phase::kSuspended;
-  if (pods.total == 0) return Phase::kPending;
-  if (IsStalled(world, now)) return Phase::kStalled;
-  if (!world.report) return Phase::kStarting;
-  if (!settled || pods.updated < status.desired_workers) return Phase::kUpgrading;
-  const bool right = pods.total == status.desired_workers && pods.ready == pods.total;
-  return right ? Phase::kRunning : Phase::kRescaling;
+  const int64_t desired = plan.status.workers.desired.value_or(0);
+  if (plan.memory.completed_at) return JobPhase::kCompleted;
+  if (world.report && !world.report->halt.empty()) return JobPhase::kFailed;
+  if (desired == 0) return pods.total > 0 ? JobPhase::kSuspending : JobPhase::kSuspended;
+  if (pods.total == 0) return JobPhase::kPending;
+  if (IsStalled(world, now)) return JobPhase::kStalled;
+  if (!world.report) return JobPhase::kStarting;
+  if (!settled || pods.updated < desired) return JobPhase::kUpgrading;
+  const bool right = pods.total == desired && pods.ready == pods.total;
+  return right ? JobPhase::kRunning : JobPhase::kRescaling;
 }
 
-std::vector<Condition> ConditionsOf(const std::vector<Condition>& old, Phase phase,
-                                    const std::string& refusal, TimePoint now) {
+std::vector<JobCondition> ConditionsOf(const std::vector<JobCondition>& old, JobPhase phase,
+                                       const std::string& refusal, TimePoint now) {
   const std::string name = NameOf(phase);
   const bool accepted = refusal.empty();
-  const bool stuck = !accepted || phase == Phase::kStalled || phase == Phase::kFailed;
+  const bool stuck = !accepted || phase == JobPhase::kStalled || phase == JobPhase::kFailed;
   const bool resting =
-      phase == Phase::kRunning || phase == Phase::kSuspended || phase == Phase::kCompleted;
-  return {Turned(old, {"Accepted", accepted, accepted ? "Valid" : "Refused", refusal, now}),
-          Turned(old, {"Ready", accepted && resting, name, "", now}),
-          Turned(old, {"Reconciling", !stuck && !resting, name, "", now}),
-          Turned(old, {"Stalled", stuck, accepted ? name : "Refused", "", now})};
+      phase == JobPhase::kRunning || phase == JobPhase::kSuspended || phase == JobPhase::kCompleted;
+  std::vector<JobCondition> conditions;
+  const auto add = [&](const char* type, bool holds, const std::string& reason,
+                       const std::string& message) {
+    JobCondition& condition = conditions.emplace_back();
+    condition.type = type;
+    condition.status = holds ? JobCondition::Truth::kTrue : JobCondition::Truth::kFalse;
+    condition.reason = reason;
+    condition.message = message;
+    condition.last_transition_time = now;
+    Turn(old, &condition);
+  };
+  add("Accepted", accepted, accepted ? "Valid" : "Refused", refusal);
+  add("Ready", accepted && resting, name, "");
+  add("Reconciling", !stuck && !resting, name, "");
+  add("Stalled", stuck, accepted ? name : "Refused", "");
+  return conditions;
 }
 
 }  // namespace millrace::controller

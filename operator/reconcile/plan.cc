@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
-#include "operator/reconcile/edit_class.h"
+#include "crds/api/edit_class.h"
 #include "operator/reconcile/ownership.h"
 #include "operator/resources/cluster_rules.h"
 
 namespace millrace::controller {
 namespace {
+
+using api::Edit;
+using api::EditClass;
+using api::JobPhase;
 
 constexpr size_t kMaxErrors = 10;  // in one message
 
@@ -24,21 +28,18 @@ std::string Refusal(const World& world, const Edit& edit) {
   if (const api::Diagnostics found = CheckForCluster(world.job); !found.empty())
     return TextOf(found);
   if (edit.edit_class != EditClass::kFixed) return "";
-  for (const std::string& field : edit.fields) {
-    if (ClassOf(field) == EditClass::kFixed)
-      return "spec." + field + " cannot change; restore it, or make a new job";
-  }
-  return "";
+  return "spec." + FieldsOf(edit, EditClass::kFixed).front() +
+         " cannot change; restore it, or make a new job";
 }
 
-void UpdateCompletion(const World& world, TimePoint now, JobStatus* status) {
-  Memory& memory = status->memory;
-  if (memory.completed_at && memory.completed_revision != status->revision)
-    memory.completed_at.reset();  // an edit starts it anew
-  if (memory.completed_at || !world.report || !world.report->completed) return;
-  if (memory.completed_revision == status->revision) return;
-  memory.completed_at = now;
-  memory.completed_revision = status->revision;
+void UpdateCompletion(const World& world, TimePoint now, const std::string& revision,
+                      Memory* memory) {
+  if (memory->completed_at && memory->completed_revision != revision)
+    memory->completed_at.reset();  // an edit starts it anew
+  if (memory->completed_at || !world.report || !world.report->completed) return;
+  if (memory->completed_revision == revision) return;
+  memory->completed_at = now;
+  memory->completed_revision = revision;
 }
 
 bool IsCurrent(const Object& object, const ObservedObject& seen, const std::string& uid) {
@@ -78,8 +79,8 @@ void PlanGarbage(const World& world, const std::vector<Object>& wanted, Plan* pl
 }
 
 void PlanTtl(const World& world, TimePoint now, Plan* plan) {
-  if (!plan->status.memory.completed_at || !world.job.spec.ttl_after_finished) return;
-  const TimePoint due = *plan->status.memory.completed_at + *world.job.spec.ttl_after_finished;
+  if (!plan->memory.completed_at || !world.job.spec.ttl_after_finished) return;
+  const TimePoint due = *plan->memory.completed_at + *world.job.spec.ttl_after_finished;
   if (now < due) {
     plan->requeue_at = due;
   } else if (plan->actions.empty()) {
@@ -88,44 +89,45 @@ void PlanTtl(const World& world, TimePoint now, Plan* plan) {
 }
 
 void NoteStall(const World& world, TimePoint now, Plan* plan) {
-  if (!world.report || plan->status.phase != Phase::kRunning) return;
+  if (!world.report || plan->status.phase != JobPhase::kRunning) return;
   const TimePoint due = world.report->last_commit + world.job.spec.health_check.stalled_after;
   if (due > now) plan->requeue_at = std::min(plan->requeue_at.value_or(due), due);
 }
 
-void SetCounts(const World& world, JobStatus* status) {
+void SetCounts(const World& world, api::JobStatus* status) {
   status->observed_generation = world.job.metadata.generation;
   status->selector = SelectorText(world.job.metadata);
-  status->workers = world.pods.total;
-  status->ready_workers = world.pods.ready;
-  status->updated_workers = world.pods.updated;
+  status->workers.current = world.pods.total;
+  status->workers.ready = world.pods.ready;
+  status->workers.updated = world.pods.updated;
 }
 
 void Finish(const World& world, TimePoint now, const std::string& refusal, Plan* plan) {
-  JobStatus& status = plan->status;
+  api::JobStatus& status = plan->status;
   const bool settled = plan->actions.empty() && status.edit == EditClass::kNone;
-  status.phase = !refusal.empty() && world.pods.total == 0 ? Phase::kFailed
-                                                           : PhaseOf(world, status, settled, now);
-  status.conditions = ConditionsOf(status.conditions, status.phase, refusal, now);
+  status.phase = !refusal.empty() && world.pods.total == 0 ? JobPhase::kFailed
+                                                           : PhaseOf(world, *plan, settled, now);
+  status.conditions = ConditionsOf(status.conditions, *status.phase, refusal, now);
   NoteStall(world, now, plan);
-  plan->write_status = status != world.status;
+  plan->write_status = status != world.status || plan->memory != world.memory;
   if (!refusal.empty() && plan->write_status) plan->events.push_back({true, "Refused", refusal});
 }
 
 // Shows the class of an edit in one pass and acts upon it in the next.
 bool Announce(const World& world, const Edit& edit, Plan* plan) {
-  JobStatus& status = plan->status;
+  api::JobStatus& status = plan->status;
   status.edit = edit.edit_class;
   status.edited = edit.fields;
-  const bool known = status.memory.announced_generation == world.job.metadata.generation;
-  status.memory.announced_generation = world.job.metadata.generation;
+  const bool known = plan->memory.announced_generation == world.job.metadata.generation;
+  plan->memory.announced_generation = world.job.metadata.generation;
   return edit.fields.empty() || known;
 }
 
 void PlanRunning(const World& world, const BuildOptions& options, TimePoint now, Plan* plan) {
-  JobStatus& status = plan->status;
-  const FieldDigests digests = DigestFields(world.job.spec);
-  const Edit edit = Classify(status.memory.applied, digests);
+  api::JobStatus& status = plan->status;
+  Memory& memory = plan->memory;
+  const api::FieldDigests digests = DigestFields(world.job.spec);
+  const Edit edit = api::Classify(memory.applied, digests);
   std::string refusal = Refusal(world, edit);
   const bool act = Announce(world, edit, plan) && refusal.empty();
   if (!act) {
@@ -133,16 +135,16 @@ void PlanRunning(const World& world, const BuildOptions& options, TimePoint now,
     return Finish(world, now, refusal, plan);
   }
   status.revision = CurrentRevision(world.job);
-  UpdateCompletion(world, now, &status);
+  UpdateCompletion(world, now, *status.revision, &memory);
   const api::Autoscaling& scaling = world.job.spec.autoscaling;
   if (scaling.mode == api::Autoscaling::Mode::kInternal && scaling.max_workers)
-    status.memory.scaling =
-        Scale(scaling, status.memory.scaling, world.job.spec.workers, world.load);
-  status.desired_workers = DesiredWorkers(world, status.memory);
-  const auto wanted = BuildObjects(world.job, options, status.desired_workers);
+    memory.scaling = Scale(scaling, memory.scaling, world.job.spec.workers, world.load);
+  const int64_t desired = DesiredWorkers(world, memory);
+  status.workers.desired = desired;
+  const auto wanted = BuildObjects(world.job, options, desired);
   refusal = PlanObjects(world, wanted, plan);
   if (refusal.empty() && plan->actions.empty()) {
-    status.memory.applied = digests;
+    memory.applied = digests;
     status.edit = EditClass::kNone;
     status.edited.clear();
     PlanGarbage(world, wanted, plan);
@@ -156,10 +158,11 @@ void PlanRunning(const World& world, const BuildOptions& options, TimePoint now,
 Plan MakePlan(const World& world, const BuildOptions& options, TimePoint now) {
   Plan plan;
   plan.status = world.status;
+  plan.memory = world.memory;
   SetCounts(world, &plan.status);
   if (world.deleted_at) {
-    plan.status.phase = Phase::kDeleting;
-    plan.status.conditions = ConditionsOf(plan.status.conditions, Phase::kDeleting, "", now);
+    plan.status.phase = JobPhase::kDeleting;
+    plan.status.conditions = ConditionsOf(plan.status.conditions, JobPhase::kDeleting, "", now);
     PlanDeletion(world, options, now, &plan);
     plan.write_status = world.has_finalizer && plan.status != world.status;
     return plan;

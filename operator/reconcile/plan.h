@@ -22,12 +22,13 @@ struct Event {
   std::string message;
 };
 
-// What one pass asks for: the actions in order, then the status in one write if it differs from the
-// recorded one, then, if that write succeeded, the events. `requeue_at`: when time alone makes
-// another pass worth while.
+// What one pass asks for: the actions in order, then status and memory in one write if they differ
+// from the recorded ones, then, if that write succeeded, the events. `requeue_at`: when time alone
+// makes another pass worth while.
 struct Plan {
   std::vector<Action> actions;
-  JobStatus status;
+  api::JobStatus status;
+  Memory memory;
   bool write_status = false;
   std::vector<Event> events;
   std::optional<TimePoint> requeue_at;
@@ -48,10 +49,12 @@ int64_t DesiredWorkers(const World& world, const Memory& memory);
 
 // The phase, the first that fits of: Completed, Failed, Suspending or Suspended, Pending, Stalled,
 // Upgrading, Starting, Rescaling, Running. `settled`: every object is as it should be. Pure.
-Phase PhaseOf(const World& world, const JobStatus& status, bool settled, TimePoint now);
+api::JobPhase PhaseOf(const World& world, const Plan& plan, bool settled, TimePoint now);
 
-// Accepted, Ready, Reconciling and Stalled for `phase`; `since` moves only when a condition turns.
-std::vector<Condition> ConditionsOf(const std::vector<Condition>& old, Phase phase,
-                                    const std::string& refusal, TimePoint now);
+// Accepted, Ready, Reconciling and Stalled for `phase`; the time of transition moves only when a
+// condition turns.
+std::vector<api::JobCondition> ConditionsOf(const std::vector<api::JobCondition>& old,
+                                            api::JobPhase phase, const std::string& refusal,
+                                            TimePoint now);
 
 }  // namespace millrace::controller

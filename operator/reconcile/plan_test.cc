@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "operator/reconcile/edit_class.h"
 #include "operator/reconcile/simulated_cluster.h"
 
 namespace millrace::controller {
@@ -68,7 +67,7 @@ TEST(PlanTest, ASecondPassOverAnUnchangedWorldWritesNothing) {
   const Plan plan = MakePlan(cluster.world(), Options(), kNow);
   EXPECT_THAT(Writes(plan), IsEmpty());
   EXPECT_FALSE(plan.write_status);
-  EXPECT_EQ(plan.status.phase, Phase::kRunning);
+  EXPECT_EQ(plan.status.phase, api::JobPhase::kRunning);
 }
 
 TEST(PlanTest, AnEditIsShownInStatusBeforeItIsActedUpon) {
@@ -77,7 +76,7 @@ TEST(PlanTest, AnEditIsShownInStatusBeforeItIsActedUpon) {
   ++cluster.world().job.metadata.generation;
   const Plan first = MakePlan(cluster.world(), Options(), kNow);
   EXPECT_THAT(Writes(first), IsEmpty());
-  EXPECT_EQ(first.status.edit, EditClass::kScale);
+  EXPECT_EQ(first.status.edit, api::EditClass::kScale);
   EXPECT_THAT(first.status.edited, ElementsAre("workers"));
   cluster.Carry(first, [] { return false; });
   EXPECT_THAT(Writes(MakePlan(cluster.world(), Options(), kNow)),
@@ -90,7 +89,7 @@ TEST(PlanTest, AFixedFieldIsRefusedAndNothingThatRunsIsTouched) {
   cluster.world().job.spec.workers = 9;
   const Plan plan = MakePlan(cluster.world(), Options(), kNow);
   EXPECT_THAT(Writes(plan), IsEmpty());
-  EXPECT_FALSE(plan.status.conditions[0].holds);
+  EXPECT_EQ(plan.status.conditions[0].status, api::JobCondition::Truth::kFalse);
   EXPECT_THAT(plan.status.conditions[0].message, HasSubstr("spec.maxParallelism"));
   EXPECT_THAT(plan.requeue_at, ::testing::AnyOf(std::nullopt, ::testing::Gt(kNow)));
 }
@@ -135,11 +134,11 @@ TEST(PlanTest, TheOldJobFileIsDeletedOnceNoPodUsesIt) {
 TEST(PlanTest, SuspendingKeepsEverythingButTheWorkers) {
   SimulatedCluster cluster = Running();
   cluster.world().job.spec.suspend = true;
-  cluster.world().status.memory.announced_generation = cluster.world().job.metadata.generation;
+  cluster.world().memory.announced_generation = cluster.world().job.metadata.generation;
   const Plan plan = MakePlan(cluster.world(), Options(), kNow);
   EXPECT_THAT(Writes(plan), ElementsAre("apply Deployment/word-count-workers"));
   EXPECT_EQ(plan.actions[0].object.replicas, 0);
-  EXPECT_EQ(plan.status.phase, Phase::kSuspending);
+  EXPECT_EQ(plan.status.phase, api::JobPhase::kSuspending);
 }
 
 void StopAll(World& world) {
@@ -183,21 +182,6 @@ TEST(DeletionTest, GoesFromWorkersToStateToFinalizerAndIsBounded) {
     c.change(world);
     EXPECT_EQ(Writes(MakePlan(world, Options(), kNow)), c.writes) << c.name;
   }
-}
-
-TEST(EditClassTest, FieldsHaveTheirDocumentedClasses) {
-  const FieldDigests before = DigestFields(SmallJob().spec);
-  EXPECT_EQ(Classify({}, before).edit_class, EditClass::kNone);
-  EXPECT_EQ(Classify(before, before).edit_class, EditClass::kNone);
-  api::StreamingJobSpec spec = SmallJob().spec;
-  spec.deletion.drain = false;
-  EXPECT_EQ(Classify(before, DigestFields(spec)).edit_class, EditClass::kHot);
-  spec.workers = 7;
-  EXPECT_EQ(Classify(before, DigestFields(spec)).edit_class, EditClass::kScale);
-  spec.sources[0].name = "other";
-  EXPECT_EQ(Classify(before, DigestFields(spec)).edit_class, EditClass::kRoll);
-  spec.max_parallelism = 3;
-  EXPECT_EQ(Classify(before, DigestFields(spec)).edit_class, EditClass::kFixed);
 }
 
 }  // namespace

@@ -26,7 +26,9 @@ class SimulatedCluster {
       if (fails()) return;
       Carry(action);
     }
-    if (plan.write_status) world_.status = plan.status;
+    if (!plan.write_status) return;
+    world_.status = plan.status;
+    world_.memory = plan.memory;
   }
 
   // The effects of other controllers; false when there were none.

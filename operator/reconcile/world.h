@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "crds/api/diagnostic.h"
+#include "crds/api/job_status.h"
 #include "crds/base/clock.h"
 #include "operator/reconcile/autoscaler.h"
 #include "operator/resources/object.h"
@@ -41,7 +42,8 @@ struct WorkerReport {
   std::string halt;        // why the job halted; empty: it did not
 };
 
-// What the planner remembers from pass to pass, written together with the status.
+// What the planner remembers from pass to pass, written together with the status, as the text of
+// its member `memory`.
 struct Memory {
   std::map<std::string, std::string>
       applied;  // top-level field -> digest, of the last spec applied
@@ -52,51 +54,14 @@ struct Memory {
   bool operator==(const Memory&) const = default;
 };
 
-enum class Phase {
-  kPending,
-  kStarting,
-  kRunning,
-  kUpgrading,
-  kRescaling,
-  kSuspending,
-  kSuspended,
-  kStalled,
-  kCompleted,
-  kFailed,
-  kDeleting,
-};
-
-struct Condition {
-  std::string type;
-  bool holds = false;
-  std::string reason;
-  std::string message;
-  TimePoint since;
-  bool operator==(const Condition&) const = default;
-};
-
-enum class EditClass { kNone, kHot, kScale, kRoll, kFixed };
-
-struct JobStatus {
-  int64_t observed_generation = 0;
-  Phase phase = Phase::kPending;
-  std::string revision;
-  std::string selector;
-  EditClass edit = EditClass::kNone;
-  std::vector<std::string> edited;  // the fields, sorted
-  int64_t desired_workers = 0, workers = 0, ready_workers = 0, updated_workers = 0;
-  std::vector<Condition> conditions;  // Accepted, Ready, Reconciling, Stalled
-  Memory memory;
-  bool operator==(const JobStatus&) const = default;
-};
-
 struct World {
   api::StreamingJob job;
   api::Diagnostics errors;  // of the reader and the checks; with any, the spec is not acted upon
   std::optional<TimePoint> deleted_at;
   bool has_finalizer = false;
   bool namespace_terminating = false;
-  JobStatus status;  // as last written
+  api::JobStatus status;  // as last written
+  Memory memory = {};     // as last written
   std::map<ObjectKey, ObservedObject> objects;
   ObservedPods pods;
   std::optional<CleanupState> cleanup;  // of the Job of BuildCleanupJob
