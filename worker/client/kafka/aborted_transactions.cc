@@ -13,7 +13,7 @@ AbortedTransactions::AbortedTransactions(std::vector<AbortedTransaction> list)
                    });
 }
 
-bool AbortedTransactions::Contains(const RecordBatch& batch) {
+bool AbortedTransactions::Contains(const KafkaRecordBatch& batch) {
   if (list_.empty() || batch.producer_id < 0) return false;
   for (; next_ < list_.size() && list_[next_].first_offset <= batch.last_offset; ++next_) {
     open_.insert(list_[next_].producer_id);

@@ -22,7 +22,7 @@ class AbortedTransactions {
   explicit AbortedTransactions(std::vector<AbortedTransaction> list);
 
   // Requires: called for every batch of the response, in order.
-  bool Contains(const RecordBatch& batch);
+  bool Contains(const KafkaRecordBatch& batch);
 
  private:
   std::vector<AbortedTransaction> list_;  // by first offset

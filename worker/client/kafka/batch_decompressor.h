@@ -19,7 +19,7 @@ class BatchDecompressor {
   explicit BatchDecompressor(std::shared_ptr<BufferPool> pool);
   ~BatchDecompressor();
 
-  // Memory of the pool, padded. `codec` as in RecordBatch::codec().
+  // Memory of the pool, padded. `codec` as in KafkaRecordBatch::codec().
   Result<KafkaBuffer> Decompress(int codec, std::string_view input);
 
  private:

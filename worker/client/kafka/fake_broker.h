@@ -178,6 +178,23 @@ inline std::string FetchAnswer(const std::string& records, int16_t error = 0) {
   return body;
 }
 
+// Of partition 0 of "lines".
+inline std::string FakeOffsets(int64_t offset) {
+  std::string body;
+  KafkaWriter writer(&body);
+  writer.I32(0);
+  writer.CompactCount(1);
+  writer.CompactString("lines");
+  writer.CompactCount(1);
+  writer.I32(0);
+  writer.I16(0);
+  writer.I64(-1);
+  writer.I64(offset);
+  writer.I32(5);
+  for (int level = 0; level < 3; ++level) writer.NoTags();
+  return body;
+}
+
 // The offset that a Fetch asks for.
 inline int64_t FetchOffset(std::string_view body) {
   KafkaReader reader(body);

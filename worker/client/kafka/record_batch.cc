@@ -24,7 +24,7 @@ bool RecordBatchCursor::Fail(std::string message) {
   return false;
 }
 
-bool RecordBatchCursor::Next(RecordBatch* batch) {
+bool RecordBatchCursor::Next(KafkaRecordBatch* batch) {
   if (rest_.size() <= kMagicOffset) return false;
   const char* data = rest_.data();
   const auto length = LoadBigEndian<int32_t>(data + 8);
@@ -60,7 +60,7 @@ bool RecordBatchCursor::Next(RecordBatch* batch) {
 
 int64_t OffsetBehind(std::string_view set) {
   RecordBatchCursor cursor(set);
-  RecordBatch batch;
+  KafkaRecordBatch batch;
   int64_t behind = -1;
   while (cursor.Next(&batch)) behind = batch.last_offset + 1;
   return behind;
@@ -68,7 +68,7 @@ int64_t OffsetBehind(std::string_view set) {
 
 // A control record's key is version i16, type i16 (0 abort, 1 commit); the first record of the
 // batch counts.
-bool IsAbortMarker(const RecordBatch& batch) {
+bool IsAbortMarker(const KafkaRecordBatch& batch) {
   if (!batch.control() || batch.record_count == 0) return false;
   KafkaReader reader(batch.records);
   reader.Varint();  // length
@@ -80,7 +80,7 @@ bool IsAbortMarker(const RecordBatch& batch) {
   return reader.I16() == kAbortMarker && reader.ok();
 }
 
-Status CheckCrc(const RecordBatch& batch) {
+Status CheckCrc(const KafkaRecordBatch& batch) {
   if (Crc32c(batch.checked) == batch.crc) return OkStatus();
   return InternalError("CRC mismatch in the record batch at offset " +
                        std::to_string(batch.base_offset) +

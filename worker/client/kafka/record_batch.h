@@ -15,7 +15,7 @@ enum class KafkaCodec { kNone = 0, kGzip = 1, kSnappy = 2, kLz4 = 3, kZstd = 4 }
 //   control), lastOffsetDelta i32, baseTimestamp i64, maxTimestamp i64, producerId i64,
 //   producerEpoch i16, baseSequence i32, records i32, then the records.
 // A view; valid as long as the response.
-struct RecordBatch {
+struct KafkaRecordBatch {
   int64_t base_offset = 0;
   int64_t last_offset = 0;
   int64_t base_timestamp_ms = 0;
@@ -40,7 +40,7 @@ class RecordBatchCursor {
   explicit RecordBatchCursor(std::string_view set) : rest_(set) {}
 
   // False at the end or behind an error.
-  bool Next(RecordBatch* batch);
+  bool Next(KafkaRecordBatch* batch);
   // kInternal for what is no batch of format 2.
   const Status& status() const { return status_; }
 
@@ -55,9 +55,9 @@ class RecordBatchCursor {
 int64_t OffsetBehind(std::string_view set);
 
 // True for a control batch that ends its producer's transaction by aborting it.
-bool IsAbortMarker(const RecordBatch& batch);
+bool IsAbortMarker(const KafkaRecordBatch& batch);
 
 // kInternal unless the CRC is right.
-Status CheckCrc(const RecordBatch& batch);
+Status CheckCrc(const KafkaRecordBatch& batch);
 
 }  // namespace millrace::worker

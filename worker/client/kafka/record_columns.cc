@@ -73,7 +73,7 @@ class NullMarks {
   uint8_t* data_ = nullptr;
 };
 
-Status Malformed(const RecordBatch& batch, int32_t record) {
+Status Malformed(const KafkaRecordBatch& batch, int32_t record) {
   return InternalError("malformed record " + std::to_string(record) + " of the batch at offset " +
                        std::to_string(batch.base_offset));
 }
@@ -161,7 +161,7 @@ class Appender {
 };
 
 template <bool kKeys, bool kTimestamps, bool kHeaders>
-Status Append(const RecordBatch& batch, std::string_view payload, OffsetWindow window,
+Status Append(const KafkaRecordBatch& batch, std::string_view payload, OffsetWindow window,
               KafkaRecords* out) {
   const char* position = payload.data();
   const char* const end = position + payload.size();
@@ -203,7 +203,7 @@ Status Append(const RecordBatch& batch, std::string_view payload, OffsetWindow w
 
 }  // namespace
 
-Status AppendRecords(const RecordBatch& batch, std::string_view payload, OffsetWindow window,
+Status AppendRecords(const KafkaRecordBatch& batch, std::string_view payload, OffsetWindow window,
                      KafkaColumns columns, KafkaRecords* out) {
   if (static_cast<size_t>(batch.record_count) > payload.size() / kMinRecordBytes) {
     return InternalError("the record batch at offset " + std::to_string(batch.base_offset) +
@@ -211,7 +211,8 @@ Status AppendRecords(const RecordBatch& batch, std::string_view payload, OffsetW
                          " records, which its " + std::to_string(payload.size()) +
                          " bytes cannot hold");
   }
-  using Function = Status (*)(const RecordBatch&, std::string_view, OffsetWindow, KafkaRecords*);
+  using Function =
+      Status (*)(const KafkaRecordBatch&, std::string_view, OffsetWindow, KafkaRecords*);
   static constexpr Function kFunctions[] = {
       &Append<false, false, false>, &Append<true, false, false>, &Append<false, true, false>,
       &Append<true, true, false>,   &Append<false, false, true>, &Append<true, false, true>,

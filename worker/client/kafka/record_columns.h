@@ -19,7 +19,7 @@ struct OffsetWindow {
 // the batch's records unpacked. One pass, nothing copied or allocated per record. Requires:
 // kKafkaPadding readable bytes behind `payload`. kInternal for malformed records; `out` is then of
 // no use.
-Status AppendRecords(const RecordBatch& batch, std::string_view payload, OffsetWindow window,
+Status AppendRecords(const KafkaRecordBatch& batch, std::string_view payload, OffsetWindow window,
                      KafkaColumns columns, KafkaRecords* out);
 
 }  // namespace millrace::worker

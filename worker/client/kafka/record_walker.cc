@@ -14,7 +14,7 @@ Status RecordWalker::Walk(std::string_view set, const std::shared_ptr<const void
                           std::vector<AbortedTransaction> aborted) {
   AbortedTransactions filter(std::move(aborted));
   RecordBatchCursor cursor(set);
-  RecordBatch batch;
+  KafkaRecordBatch batch;
   int64_t seen = next_offset_;
   pending_ = {};  // what an error left behind
   pending_bytes_ = 0;
@@ -32,7 +32,7 @@ Status RecordWalker::Walk(std::string_view set, const std::shared_ptr<const void
   return Flush(seen);
 }
 
-Status RecordWalker::Add(const RecordBatch& batch, int64_t from,
+Status RecordWalker::Add(const KafkaRecordBatch& batch, int64_t from,
                          const std::shared_ptr<const void>& owner) {
   std::string_view payload = batch.records;
   std::shared_ptr<const void> keeper = owner;

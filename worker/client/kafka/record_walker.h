@@ -42,7 +42,7 @@ class RecordWalker {
   bool done() const { return next_offset_ >= options_.window.to; }
 
  private:
-  Status Add(const RecordBatch& batch, int64_t from, const std::shared_ptr<const void>& owner);
+  Status Add(const KafkaRecordBatch& batch, int64_t from, const std::shared_ptr<const void>& owner);
   void Reserve();
   Status Flush(int64_t seen);
 

@@ -100,12 +100,19 @@ Status KafkaWatcher::LookAtOffsets(bool starts, const std::stop_token& stop) {
   return worst;
 }
 
+Status KafkaWatcher::FindTopics(const std::stop_token& stop) {
+  for (int looks = 1;; ++looks) {
+    const Status status = LookAtTopics(stop);
+    const bool unsure = status.ok() ? !missing_.empty()
+                                    : status.retryable() || status.code() == StatusCode::kNotFound;
+    if (!unsure || looks >= kMissingLooks) return status;
+    if (!clock_->SleepFor(kRetryDelay, stop)) return AbortedError("stopped while looking for topics");
+  }
+}
+
 Status KafkaWatcher::LookNow(const std::map<std::string, std::string>& topic_ids, const std::stop_token& stop) {
   known_ids_ = topic_ids;
-  RETURN_IF_ERROR(LookAtTopics(stop));
-  for (const auto& [name, id] : topic_ids) {
-    if (missing_.contains(name)) return Deleted(name, id);
-  }
+  RETURN_IF_ERROR(FindTopics(stop));
   RETURN_IF_ERROR(LookAtOffsets(true, stop));
   RETURN_IF_ERROR(LookAtOffsets(false, stop));
   std::lock_guard lock(mutex_);

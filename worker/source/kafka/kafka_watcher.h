@@ -31,8 +31,9 @@ class KafkaWatcher {
   KafkaWatcher(KafkaWatcherOptions options, KafkaCluster* cluster, Clock* clock);
   ~KafkaWatcher();
 
-  // Looks once, blocking. kNotFound for a listed topic that does not exist; kGone ("SourceChanged: ...") where a topic has another
-  // id than `topic_ids` says.
+  // Looks until every topic is found, blocking for about a second where one is not: brokers hear of new topics one after the other.
+  // kNotFound for a listed topic that does not exist; kGone ("SourceChanged: ...") where a topic of `topic_ids` is gone or has
+  // another id.
   Status LookNow(const std::map<std::string, std::string>& topic_ids, const std::stop_token& stop);
   // Goes on looking until destroyed. Requires: LookNow returned ok.
   void Start();
@@ -40,6 +41,7 @@ class KafkaWatcher {
   Result<KafkaView> view() const;
 
  private:
+  Status FindTopics(const std::stop_token& stop);
   Status LookAtTopics(const std::stop_token& stop);
   Status LookAtOffsets(bool starts, const std::stop_token& stop);
   Status TakeTopic(const KafkaTopicInfo& topic, KafkaView* view);
