@@ -9,16 +9,9 @@
 #include <mutex>
 #include <thread>
 
-// The layout of httplib's classes depends on these, so they must match the installed library (its
-// pkg-config file sets them).
-#include <httplib.h>
-
 #include "crds/base/text.h"
+#include "worker/client/http_stream.h"
 #include "worker/client/tls_files.h"
-
-#ifndef CPPHTTPLIB_OPENSSL_SUPPORT
-#error "cpp-httplib must be built with OpenSSL"
-#endif
 
 namespace millrace::worker {
 namespace {
@@ -55,6 +48,26 @@ class Watchdog {
   std::condition_variable wake_;
   bool done_ = false;
   std::jthread thread_;
+};
+
+// httplib's client, plain or TLS, on streams that bound what the peer sends. `intake` is that of
+// the exchange in work.
+template <typename Base>
+class BoundedClient final : public Base {
+ public:
+  template <typename... Args>
+  BoundedClient(HttpIntake* intake, Duration timeout, const Args&... args)
+      : Base(args...), intake_(intake), timeout_(timeout) {}
+
+ private:
+  bool process_socket(const typename Base::Socket& socket,
+                      std::function<bool(httplib::Stream&)> exchange) override {
+    HttpStream stream(socket.sock, socket.ssl, timeout_, intake_);
+    return exchange(stream);
+  }
+
+  HttpIntake* intake_;
+  Duration timeout_;
 };
 
 // The numeric address of `host`: what httplib wants when the name in the certificate is not the
@@ -121,6 +134,7 @@ HttpResponse FromHttplib(const httplib::Response& response) {
 
 struct HttpClient::Impl {
   HttpClientOptions options;
+  HttpIntake intake;
   std::unique_ptr<httplib::ClientImpl> client;
   bool tls = false;
   std::string server_name;  // what the certificate must be for
@@ -129,6 +143,10 @@ struct HttpClient::Impl {
 };
 
 std::string HttpClient::Impl::ErrorText(httplib::Error error) const {
+  if (intake.overrun) {
+    return "the answer has more than " + std::to_string(HttpIntake::kMaxBytes >> 10) +
+           " KiB of headers, or of chunk sizes without content";
+  }
   if (error == httplib::Error::SSLServerVerification) {
     const long reason = static_cast<httplib::SSLClient*>(client.get())->get_openssl_verify_result();
     if (reason == X509_V_OK) {
@@ -161,8 +179,9 @@ Result<std::unique_ptr<HttpClient>> HttpClient::Create(std::string_view text,
   if (url.tls) {
     RETURN_IF_ERROR(CheckTlsFiles(tls));
     impl->server_name = tls.server_name.empty() ? url.host : tls.server_name;
-    impl->client = std::make_unique<httplib::SSLClient>(impl->server_name, url.port,
-                                                        tls.certificate_file, tls.key_file);
+    impl->client = std::make_unique<BoundedClient<httplib::SSLClient>>(
+        &impl->intake, options.timeout, impl->server_name, url.port, tls.certificate_file,
+        tls.key_file);
     if (!impl->client->is_valid()) {
       return InvalidError("client certificate " + tls.certificate_file + " and key " +
                           tls.key_file + " cannot be loaded");
@@ -170,7 +189,8 @@ Result<std::unique_ptr<HttpClient>> HttpClient::Create(std::string_view text,
     if (!tls.ca_file.empty()) impl->client->set_ca_cert_path(tls.ca_file);
     impl->client->enable_server_certificate_verification(true);
   } else {
-    impl->client = std::make_unique<httplib::ClientImpl>(url.host, url.port);
+    impl->client = std::make_unique<BoundedClient<httplib::ClientImpl>>(
+        &impl->intake, options.timeout, url.host, url.port);
   }
   impl->client->set_keep_alive(true);
   impl->client->set_follow_location(false);
@@ -196,11 +216,13 @@ Result<HttpResponse> HttpClient::Exchange(const HttpRequest& request, const Url&
     return true;
   };
   out.content_receiver = [&](const char* data, size_t size, uint64_t, uint64_t) {
+    impl_->intake.Refill();
     const size_t room = impl_->options.max_body_bytes - response.body.size();
     response.body.append(data, std::min(size, room));
     response.truncated = size > room;
     return !response.truncated;
   };
+  impl_->intake = {.deadline = deadline};
   Watchdog watchdog(impl_->client.get(), deadline);
   const httplib::Result result = impl_->client->send(out);
   if (result || response.truncated) {

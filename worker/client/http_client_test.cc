@@ -82,7 +82,7 @@ TEST(HttpClientTest, StopsAfterTooManyRedirects) {
   EXPECT_THAT(ClientOf(server.Url("/"))->Send({}).status().message(), HasSubstr("more than 5"));
 }
 
-// Accepts connections and says nothing, or exactly what it is told.
+// Accepts connections and says nothing, exactly what it is told, or that without end.
 class RawServer {
  public:
   RawServer() : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
@@ -111,11 +111,34 @@ class RawServer {
       close(peer);
     });
   }
+  // Answers one request with `begin` and then `more` until the client hangs up.
+  void AnswerEndlessly(const std::string& begin, const std::string& more) {
+    Listen();
+    std::string block = more;
+    while (block.size() < 32'000) block += more;
+    thread_ = std::jthread([this, begin, block] {
+      const int peer = accept(fd_, nullptr, nullptr);
+      char request[4096];
+      EXPECT_GT(recv(peer, request, sizeof request, 0), 0);
+      ssize_t count = send(peer, begin.data(), begin.size(), MSG_NOSIGNAL);
+      while (count > 0) {
+        count = send(peer, block.data(), block.size(), MSG_NOSIGNAL);
+        sent_ += static_cast<size_t>(std::max<ssize_t>(count, 0));
+      }
+      close(peer);
+    });
+  }
+  // Bytes of `more` that were taken; waits for the end of it.
+  size_t Sent() {
+    thread_.join();
+    return sent_;
+  }
   std::string Url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/"; }
 
  private:
   int fd_;
   int port_ = 0;
+  size_t sent_ = 0;
   std::jthread thread_;
 };
 
@@ -139,6 +162,40 @@ TEST(HttpClientTest, AnswersThatAreCutOrNoHttpAreErrorsB64) {
                 HasSubstr(": the connection was lost before the answer was complete"))
         << name;
   }
+}
+
+TEST(HttpClientTest, AnswersWithoutEndAreErrorsThatTakeLittleMemory) {
+  const std::string ok = "HTTP/1.1 200 OK\r\n";
+  const std::string chunked = ok + "Transfer-Encoding: chunked\r\n\r\n";
+  const std::tuple<const char*, std::string, std::string> cases[] = {
+      {"headers", ok, "X-More: and more\r\n"},
+      {"one header", ok + "X-Long: ", "and more, "},
+      {"status line", "HTTP/1.1 200 ", "OK "},
+      {"interim answers", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"},
+      {"chunk size", chunked, "00000000"},
+      {"chunk extension", chunked + "5;", "and more"},
+      {"chunk size behind content", chunked + "5\r\nhello\r\n", "00000000"},
+  };
+  for (const auto& [name, begin, more] : cases) {
+    RawServer server;
+    server.AnswerEndlessly(begin, more);
+    const Status status = ClientOf(server.Url())->Send({}).status();
+    EXPECT_EQ(status.code(), StatusCode::kUnavailable) << name;
+    EXPECT_THAT(status.message(), HasSubstr(": the answer has more than 256 KiB of headers, or of "
+                                            "chunk sizes without content"))
+        << name;
+    EXPECT_LT(server.Sent(), 16u << 20) << name << ": more than what sockets hold";
+  }
+}
+
+TEST(HttpClientTest, ReadsAnswersOfManySmallChunks) {
+  std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (int i = 0; i < 200'000; ++i) answer += "1\r\nx\r\n";
+  RawServer server;
+  server.Answer(answer + "0\r\n\r\n");
+  const Result<HttpResponse> response = ClientOf(server.Url())->Send({});
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->body, std::string(200'000, 'x'));
 }
 
 TEST(HttpClientTest, GivesUpAtTheDeadline) {
