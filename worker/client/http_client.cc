@@ -230,7 +230,7 @@ Result<HttpResponse> HttpClient::Exchange(const HttpRequest& request, const Url&
     return response;
   }
   const std::string what = request.method + " " + url.Origin();
-  const bool timed_out = Now() >= deadline;
+  const bool timed_out = impl_->intake.timed_out || Now() >= deadline;
   if (timed_out || httplib::to_string(result.error()).find("timed out") != std::string::npos) {
     return DeadlineError(what + ": no complete answer within " +
                          FormatDuration(impl_->options.timeout));

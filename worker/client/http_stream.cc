@@ -38,6 +38,7 @@ ssize_t HttpStream::Receive() {
       if (count > 0 || SSL_get_error(ssl_, count) != SSL_ERROR_WANT_READ) return count;
     }
   }
+  intake_->timed_out = true;
   return -1;
 }
 

@@ -24,7 +24,8 @@ struct HttpIntake {
 
   MonotonicTime deadline;
   size_t left = kMaxBytes;
-  bool overrun = false;  // more came than that
+  bool overrun = false;    // more came than that
+  bool timed_out = false;  // a read waited in vain
 
   void Refill() { left = kMaxBytes; }
 };
