@@ -8,7 +8,7 @@ set -euo pipefail
 packages=(
   g++ make cmake ninja-build ccache mold pkg-config python3
   libyaml-cpp-dev libsimdjson-dev libxxhash-dev libre2-dev prometheus-cpp-dev libgtest-dev libgmock-dev
-  libcpp-httplib-dev librdkafka-dev libhiredis-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libssl-dev libzmq3-dev libcli11-dev tzdata procps
+  libcpp-httplib-dev libcpprest-dev librdkafka-dev libhiredis-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libssl-dev libzmq3-dev libcli11-dev tzdata procps
 )
 for group in "$@"; do
   case $group in

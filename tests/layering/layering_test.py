@@ -32,6 +32,7 @@ ALLOWED = {
                        "worker/sink", "worker/table", "worker/coordination", "worker/exec"},
     "worker": {"worker/runtime"},
     "operator/queue": {"crds/base"},
+    "operator/kube": {"crds/base", "crds/api", "operator/queue"},
     "operator/resources": {"crds/base", "crds/api"},
     "operator/reconcile": {"crds/base", "crds/api", "operator/resources"},
 }
