@@ -47,6 +47,18 @@ TEST_F(RedisTest, MovesMegabytesInOnePipeline) {
   EXPECT_EQ(replies->back().text, blob);
 }
 
+TEST_F(RedisTest, CountsAPipelineAsOneRoundTrip) {
+  const RedisServer server;
+  RedisCounts counts;
+  RedisSettings settings = Settings(server.address());
+  settings.counts = &counts;
+  const auto client = Client(settings);
+  const std::vector<RedisCommand> commands(100, {"k", {"INCR", "k"}});
+  ASSERT_TRUE(client->Pipeline(commands, {}).ok());
+  EXPECT_EQ(counts.round_trips, 1);
+  EXPECT_EQ(counts.sent_bytes, 100 * 21) << "*2 $4 INCR $1 k";
+}
+
 TEST_F(RedisTest, EndsAtAReplyBeyondItsLimit) {
   const RedisServer server;
   RedisSettings settings = Settings(server.address());

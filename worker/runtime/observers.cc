@@ -41,7 +41,7 @@ Result<HttpServerOptions> ParseAddress(const std::string& flag, const std::strin
 }
 
 Result<std::unique_ptr<HttpServer>> ServeStatus(const HttpServerOptions& options, JobMetrics* metrics, const StatusBoard& board,
-                                                std::vector<HttpRoute> more) {
+                                                std::vector<HttpRoute> more, std::function<std::string()> more_metrics) {
   const auto plain = [](bool good, const char* word) {
     HttpServerReply reply;
     reply.status = good ? 200 : 503;
@@ -50,8 +50,8 @@ Result<std::unique_ptr<HttpServer>> ServeStatus(const HttpServerOptions& options
     return reply;
   };
   std::vector<HttpRoute> routes = std::move(more);
-  routes.push_back({"GET", "/metrics", [metrics](const HttpServerRequest&) {
-                      return HttpServerReply{200, metrics->Text(), "text/plain; version=0.0.4; charset=utf-8", {}};
+  routes.push_back({"GET", "/metrics", [metrics, more_metrics = std::move(more_metrics)](const HttpServerRequest&) {
+                      return HttpServerReply{200, metrics->Text() + (more_metrics ? more_metrics() : ""), "text/plain; version=0.0.4; charset=utf-8", {}};
                     }});
   routes.push_back({"GET", "/status", [&board](const HttpServerRequest&) { return HttpServerReply{200, board.Json(), "application/json", {}}; }});
   routes.push_back({"GET", "/healthz", [&board, plain](const HttpServerRequest&) { return plain(board.Healthy(), "stalled"); }});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,8 +45,9 @@ LogLevel LevelOf(api::Logging::Level level);
 JobMetricsOptions MetricsOptions(const api::StreamingJob& job, const JobPlan& plan);
 // "HOST:PORT", ":PORT" or "PORT" as an address to serve on; `flag` is for the message.
 Result<HttpServerOptions> ParseAddress(const std::string& flag, const std::string& address);
-// Serves /metrics, /status, /healthz and /readyz, and `more`. `metrics` and `board` outlive the server.
+// Serves /metrics with `more_metrics` behind it, /status, /healthz and /readyz, and `more`. `metrics` and `board` outlive the
+// server.
 Result<std::unique_ptr<HttpServer>> ServeStatus(const HttpServerOptions& options, JobMetrics* metrics, const StatusBoard& board,
-                                                std::vector<HttpRoute> more = {});
+                                                std::vector<HttpRoute> more = {}, std::function<std::string()> more_metrics = {});
 
 }  // namespace millrace::worker

@@ -117,6 +117,16 @@ void StatusBoard::OnIdle(int64_t lag_records) {
   lag_records_ = lag_records;
 }
 
+void StatusBoard::OnFollow(int64_t committed_batch) {
+  std::lock_guard lock(mutex_);
+  Touch();
+  committed_batch_ = committed_batch;
+}
+
+void StatusBoard::AddSection(std::string name, std::function<std::string()> json) {
+  sections_.emplace_back(std::move(name), std::move(json));
+}
+
 void StatusBoard::SetEnded(const Status& status) {
   std::lock_guard lock(mutex_);
   ended_ = status.ok() ? "completed" : status.ToString();
@@ -157,6 +167,10 @@ std::string StatusBoard::Json() const {
   out.BeginArray();
   for (const std::string& error : errors_) out.Raw(error);
   out.EndArray();
+  for (const auto& [name, json] : sections_) {
+    out.Key(name);
+    out.Raw(json());
+  }
   out.EndObject();
   return out.Take() + "\n";
 }

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "crds/base/clock.h"
 #include "worker/schedule/listener.h"
@@ -22,6 +25,10 @@ class StatusBoard final : public JobListener {
   void OnBatchCommitted(const BatchInfo& info) override;
   void OnBatchFailed(int64_t batch, int attempt, const Status& status) override;
   void OnIdle(int64_t lag_records) override;
+  // This process does not lead the job, but knows how far it is: a sign of life, too.
+  void OnFollow(int64_t committed_batch);
+  // Adds a member to the JSON; `json` makes its value and is thread-safe. Before others use the board.
+  void AddSection(std::string name, std::function<std::string()> json);
   // The job ended; `status` says how.
   void SetEnded(const Status& status);
 
@@ -38,6 +45,7 @@ class StatusBoard final : public JobListener {
   const Duration batch_interval_;
   const Duration stalled_after_;
   const Clock* clock_;
+  std::vector<std::pair<std::string, std::function<std::string()>>> sections_;
   mutable std::mutex mutex_;
   // Guarded by mutex_:
   TimePoint started_;

@@ -68,5 +68,26 @@ TEST(ExitCodeTest, TellsFencedAndMissingApart) {
   EXPECT_EQ(ExitCodeOf(DeadlineError("x")), 5);
 }
 
+TEST(StatusBoardTest, AFollowerThatKnowsHowFarTheJobIsIsReadyAndHealthy) {
+  ManualClock clock(TimePoint(std::chrono::seconds(0)));
+  StatusBoard board("job", std::chrono::seconds(1), std::chrono::seconds(60), &clock);
+  EXPECT_FALSE(board.Ready());
+  clock.Advance(std::chrono::seconds(61));
+  EXPECT_FALSE(board.Healthy());
+  board.OnFollow(17);
+  EXPECT_TRUE(board.Ready());
+  EXPECT_TRUE(board.Healthy());
+  EXPECT_THAT(board.Json(), ::testing::HasSubstr("\"committedBatch\":17"));
+}
+
+TEST(StatusBoardTest, ShowsSectionsAsTheyAreWhenAsked) {
+  const ManualClock clock(TimePoint(std::chrono::seconds(0)));
+  StatusBoard board("job", std::chrono::seconds(1), std::chrono::seconds(60), &clock);
+  int asked = 0;
+  board.AddSection("worker", [&] { return "{\"asked\":" + std::to_string(++asked) + "}"; });
+  EXPECT_THAT(board.Json(), ::testing::HasSubstr("\"worker\":{\"asked\":1}"));
+  EXPECT_THAT(board.Json(), ::testing::HasSubstr("\"worker\":{\"asked\":2}"));
+}
+
 }  // namespace
 }  // namespace millrace::worker

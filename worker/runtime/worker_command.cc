@@ -5,14 +5,15 @@
 #include <optional>
 #include <utility>
 
-#include "crds/base/json_writer.h"
 #include "crds/base/log.h"
 #include "crds/base/text.h"
 #include "worker/coordination/redis/redis_table_versions.h"
+#include "worker/metrics/worker_metrics.h"
 #include "worker/runtime/cluster/job_redis.h"
 #include "worker/runtime/cluster/wire_exchange.h"
 #include "worker/runtime/cluster/worker_options.h"
 #include "worker/runtime/cluster/worker_process.h"
+#include "worker/runtime/cluster/worker_status.h"
 #include "worker/runtime/commands.h"
 #include "worker/runtime/exit_code.h"
 #include "worker/runtime/job_runner.h"
@@ -72,31 +73,46 @@ WorkerProcessOptions ProcessOptions(const WorkerOptions& options, const api::Str
   return process;
 }
 
-HttpRoute WorkerRoute(const WorkerProcess* process) {
-  return {"GET", "/worker", [process](const HttpServerRequest&) {
-            const WorkerStatus status = process->status();
-            JsonWriter out;
-            out.BeginObject();
-            out.Key("member");
-            out.String(status.member);
-            out.Key("leading");
-            out.Bool(status.leading);
-            out.Key("generation");
-            out.String(status.generation);
-            out.Key("slot");
-            out.Int(status.slot);
-            out.Key("slots");
-            out.Int(status.slots);
-            out.Key("state");
-            out.String(status.state);
-            out.Key("reason");
-            out.String(status.reason);
-            out.Key("committedBatch");
-            out.Int(status.committed);
-            out.EndObject();
-            return HttpServerReply{200, out.Take(), "application/json", {}};
-          }};
+// What the worker's connections to Redis do, by purpose; outlives them.
+struct RedisTraffic {
+  RedisCounts record;
+  RedisCounts state;
+  RedisCounts heartbeat;
+  RedisCounts tables;
+
+  std::map<std::string, WorkerSample::Redis> Sample() const {
+    const auto sample = [](const RedisCounts& counts) { return WorkerSample::Redis{counts.round_trips, counts.sent_bytes}; };
+    return {{"record", sample(record)}, {"state", sample(state)}, {"heartbeat", sample(heartbeat)}, {"tables", sample(tables)}};
+  }
+};
+
+WorkerSample SampleOf(const WorkerStatus& status, const RedisTraffic& traffic, const PeerStats& peers) {
+  WorkerSample sample;
+  sample.leading = status.leading;
+  sample.epoch = status.epoch;
+  sample.slots = status.generation->slots();
+  sample.key_groups = status.key_groups();
+  sample.redis = traffic.Sample();
+  sample.exchange.sent_bytes = static_cast<int64_t>(peers.sent_bytes);
+  sample.exchange.received_bytes = static_cast<int64_t>(peers.received_bytes);
+  sample.exchange.credit_waits = static_cast<int64_t>(peers.credit_waits);
+  sample.exchange.credit_wait = peers.credit_wait;
+  sample.exchange.reconnects = static_cast<int64_t>(peers.lost_connections);
+  sample.exchange.broken_streams = static_cast<int64_t>(peers.broken_streams);
+  sample.exchange.dropped_frames = static_cast<int64_t>(peers.dropped_frames);
+  sample.exchange.refused_connections = static_cast<int64_t>(peers.refused_connections);
+  return sample;
 }
+
+// Tells the job's board how far the job is while another worker leads it.
+class Following final : public ClusterListener {
+ public:
+  explicit Following(StatusBoard* board) : board_(board) {}
+  void OnFollow(int64_t committed_batch) override { board_->OnFollow(committed_batch); }
+
+ private:
+  StatusBoard* board_;
+};
 
 // A new exchange for each generation. Used by the compute thread.
 class WirePorts final : public BatchPorts {
@@ -147,23 +163,30 @@ Status RunWorker(JobFile file, const WorkerOptions& options, const SignalStop& s
   RETURN_IF_ERROR(AddParts({redis.job_id(), "", options.secrets_directory, "", true, options.threads, nullptr}, stop.get_token(), &parts));
   RETURN_IF_ERROR(parts.tables->Start());
   RETURN_IF_ERROR(StartSources(parts));
-  ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> table_client, redis.Connect());
+  RedisTraffic traffic;
+  ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> table_client, redis.Connect(&traffic.tables));
   RedisTableVersions tables(std::move(table_client), redis.base(), stop.get_token());
-  ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> state_client, redis.Connect());
+  ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> state_client, redis.Connect(&traffic.state));
   const int groups = static_cast<int>(parts.job->spec.max_parallelism);
   RedisStateLog state(std::move(state_client), {redis.ns(), redis.job(), redis.job_id(), [groups](const std::string&, int unit) { return unit % groups; }, std::chrono::seconds(60)}, &clock);
   WirePorts ports(parts.plan, network.get());
-  ClusterEngine engine(&parts, &state, &tables, &ports);
+  WorkerMetrics worker_metrics(redis.ns(), redis.job());
+  WorkerBoard worker_board;
+  Following following(&board);
+  ClusterListeners cluster_listeners;
+  for (ClusterListener* listener : std::initializer_list<ClusterListener*>{&worker_metrics, &worker_board, &following}) cluster_listeners.Add(listener);
+  ClusterEngine engine(&parts, &state, &tables, &ports, &cluster_listeners);
   const std::string name = (options.member.empty() ? HostName() : options.member) + "-" + RandomHex(4);
-  WorkerProcess process(ProcessOptions(options, *parts.job), &parts, &engine, &tables, network.get(), name, &listeners);
+  WorkerProcess process(ProcessOptions(options, *parts.job), &parts, &engine, &tables, network.get(), name, &listeners, &cluster_listeners);
+  board.AddSection("worker", [&] { return worker_board.Json(process.status()); });
   std::unique_ptr<HttpServer> server;
   if (!options.metrics_address.empty()) {
     ASSIGN_OR_RETURN(const HttpServerOptions address, ParseAddress("--metrics-address", options.metrics_address));
-    ASSIGN_OR_RETURN(server, ServeStatus(address, &metrics, board, {WorkerRoute(&process)}));
+    ASSIGN_OR_RETURN(server, ServeStatus(address, &metrics, board, {}, [&] { return worker_metrics.Text(SampleOf(process.status(), traffic, network->stats())); }));
     Log(LogLevel::kInfo, "serving metrics and status", {{"port", std::to_string(server->port())}});
   }
   Log(LogLevel::kInfo, "worker", {{"member", name}, {"address", network->address()}, {"job", redis.base()}});
-  const Status status = process.Run([&redis] { return redis.MakeStore(); }, signals.token());
+  const Status status = process.Run([&](StoreUse use) { return redis.MakeStore(use == StoreUse::kHeartbeat ? &traffic.heartbeat : &traffic.record); }, signals.token());
   board.SetEnded(status);
   stop.request_stop();
   for (const std::unique_ptr<Source>& source : parts.sources) {

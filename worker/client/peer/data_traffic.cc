@@ -26,7 +26,7 @@ void DataTraffic::Renew(Peer* peer) {
 
 void DataTraffic::Break(const std::string& address, Peer* peer, const std::string& why) {
   if (Holds(*peer) && peer->error.ok()) {
-    broken_.fetch_add(1);
+    counts_.broken.fetch_add(1);
     peer->error = UnavailableError("data for peer " + address + " is lost: " + why);
   }
   Renew(peer);
@@ -46,7 +46,7 @@ Status DataTraffic::Send(const std::string& address, int stream, std::string byt
       return !peer.error.ok() || peer.resets != resets || out.kept.empty() ||
              out.kept_bytes + cost <= window_bytes_;
     };
-    if (!room_.wait(lock, stop, may_go)) {
+    if (!may_go() && !AwaitRoom(&lock, may_go, stop)) {
       return AbortedError("stopped while peer " + address + " did not take data");
     }
     if (peer.resets != resets) return AbortedError("data for peer " + address + " was given up");
@@ -56,6 +56,17 @@ Status DataTraffic::Send(const std::string& address, int stream, std::string byt
   }
   wake_();
   return OkStatus();
+}
+
+bool DataTraffic::AwaitRoom(std::unique_lock<std::mutex>* lock, const std::function<bool()>& may_go,
+                            const std::stop_token& stop) {
+  counts_.credit_waits.fetch_add(1);
+  const SystemClock clock;
+  const MonotonicTime begin = clock.Monotonic();
+  const bool room = room_.wait(*lock, stop, may_go);
+  const auto waited = std::chrono::nanoseconds(clock.Monotonic() - begin);
+  counts_.credit_wait_nanos.fetch_add(waited.count());
+  return room;
 }
 
 std::optional<PeerFrame> DataTraffic::Receive(int stream, MonotonicTime deadline,
@@ -159,7 +170,7 @@ void DataTraffic::OnAck(const std::string& address, std::string_view payload) {
 void DataTraffic::OnLost(const std::string& address, bool away) {
   std::lock_guard lock(mutex_);
   Peer& peer = peers_[address];
-  peer.ready = false;
+  if (std::exchange(peer.ready, false)) counts_.lost_connections.fetch_add(1);
   if (away) Break(address, &peer, "the peer does not answer");
 }
 
@@ -194,10 +205,11 @@ bool DataTraffic::OnFrame(const Sender& sender, const FrameHeader& header, Share
   uint64_t& next = it->second.marks.received[header.stream];
   if (header.sequence > next) return false;
   if (header.sequence < next) {
-    repeated_.fetch_add(1);
+    counts_.repeated.fetch_add(1);
     return true;
   }
   ++next;
+  counts_.received_bytes.fetch_add(payload.size());
   ++it->second.queued[header.stream];
   inbox_[header.stream].push_back(
       {sender.session, {sender.address, sender.process, std::move(payload)}});
@@ -217,6 +229,7 @@ void DataTraffic::Collect(LaneWork* work) {
       OutStream& out = peer.streams[stream];
       for (; out.unsent < out.first + out.kept.size(); ++out.unsent) {
         const Kept& kept = out.kept[out.unsent - out.first];
+        counts_.sent_bytes.fetch_add(kept.bytes.size());
         work->frames.push_back({address,
                                 {.kind = FrameKind::kData,
                                  .stream = static_cast<uint8_t>(stream),

@@ -32,8 +32,17 @@ class DataTraffic final : public LaneTraffic {
   std::optional<PeerFrame> Receive(int stream, MonotonicTime deadline, const std::stop_token& stop);
   Status StatusOf(const std::string& address) const;
   void Reset();
-  uint64_t broken() const { return broken_.load(); }
-  uint64_t repeated() const { return repeated_.load(); }
+  // Counts since the start. Thread-safe.
+  struct Counts {
+    std::atomic<uint64_t> broken{0};    // peers whose data was lost
+    std::atomic<uint64_t> repeated{0};  // frames that had come before
+    std::atomic<uint64_t> lost_connections{0};
+    std::atomic<uint64_t> sent_bytes{0};      // of frames, repetitions included
+    std::atomic<uint64_t> received_bytes{0};  // of frames that were taken
+    std::atomic<uint64_t> credit_waits{0};    // frames that had to wait for room
+    std::atomic<int64_t> credit_wait_nanos{0};
+  };
+  const Counts& counts() const { return counts_; }
 
   uint64_t Session(const std::string& address) override;
   bool OnReady(const std::string& address, uint64_t process, std::string_view welcome) override;
@@ -75,6 +84,8 @@ class DataTraffic final : public LaneTraffic {
     PeerFrame frame;
   };
 
+  bool AwaitRoom(std::unique_lock<std::mutex>* lock, const std::function<bool()>& may_go,
+                 const std::stop_token& stop);
   static bool Holds(const Peer& peer);
   void Renew(Peer* peer);
   void Break(const std::string& address, Peer* peer, const std::string& why);
@@ -83,8 +94,7 @@ class DataTraffic final : public LaneTraffic {
 
   const size_t window_bytes_;
   const std::function<void()> wake_;
-  std::atomic<uint64_t> broken_{0};
-  std::atomic<uint64_t> repeated_{0};
+  Counts counts_;
   mutable std::mutex mutex_;
   std::condition_variable_any room_;
   std::array<std::condition_variable_any, kPeerStreams> arrived_;

@@ -57,6 +57,9 @@ TEST_F(DataTrafficTest, GoesOnWhereTheReceiverIsAfterALostConnection) {
   for (const LaneWork::Frame& frame : again) ASSERT_TRUE(Hand(frame));
   EXPECT_EQ(Take(), "123");
   EXPECT_TRUE(a_.StatusOf("b").ok());
+  EXPECT_EQ(a_.counts().lost_connections, 1u);
+  EXPECT_EQ(a_.counts().sent_bytes, 5u) << "two frames twice";
+  EXPECT_EQ(b_.counts().received_bytes, 3u);
 }
 
 TEST_F(DataTrafficTest, DropsRepeatedFramesAndRefusesGaps) {
@@ -68,7 +71,7 @@ TEST_F(DataTrafficTest, DropsRepeatedFramesAndRefusesGaps) {
   EXPECT_FALSE(Hand(frames[2]));
   ASSERT_TRUE(Hand(frames[1]));
   EXPECT_EQ(Take(), "12");
-  EXPECT_EQ(b_.repeated(), 1u);
+  EXPECT_EQ(b_.counts().repeated, 1u);
 }
 
 TEST_F(DataTrafficTest, ConsumedFramesMakeRoom) {
@@ -83,6 +86,7 @@ TEST_F(DataTrafficTest, ConsumedFramesMakeRoom) {
   EXPECT_EQ(Take().size(), 700u);
   Acknowledge();
   EXPECT_TRUE(a_.Send("b", 1, "y", stopped.get_token()).ok());
+  EXPECT_EQ(a_.counts().credit_waits, 2u);
 }
 
 TEST_F(DataTrafficTest, BreaksWhenAnotherProcessHasTheAddress) {

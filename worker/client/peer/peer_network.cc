@@ -130,9 +130,19 @@ void PeerNetwork::ResetData() { parts_->data.Reset(); }
 PeerStats PeerNetwork::stats() const {
   const LaneCounts& control = parts_->control_lane->counts();
   const LaneCounts& data = parts_->data_lane->counts();
-  return {control.refused_connections + data.refused_connections,
-          control.dropped_frames + data.dropped_frames + parts_->data.repeated(),
-          parts_->control.dropped(), parts_->data.broken()};
+  const DataTraffic::Counts& counts = parts_->data.counts();
+  PeerStats stats;
+  stats.refused_connections = control.refused_connections + data.refused_connections;
+  stats.dropped_frames = control.dropped_frames + data.dropped_frames + counts.repeated;
+  stats.dropped_messages = parts_->control.dropped();
+  stats.broken_streams = counts.broken;
+  stats.lost_connections = counts.lost_connections;
+  stats.sent_bytes = counts.sent_bytes;
+  stats.received_bytes = counts.received_bytes;
+  stats.credit_waits = counts.credit_waits;
+  stats.credit_wait =
+      std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(counts.credit_wait_nanos));
+  return stats;
 }
 
 }  // namespace millrace::worker

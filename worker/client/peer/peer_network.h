@@ -39,6 +39,11 @@ struct PeerStats {
   uint64_t dropped_frames = 0;       // unproven, damaged, of another process or repeated
   uint64_t dropped_messages = 0;     // control messages for a full queue or a peer that is away
   uint64_t broken_streams = 0;       // peers whose data was lost: see StreamStatus
+  uint64_t lost_connections = 0;     // of the data lane; each is made anew
+  uint64_t sent_bytes = 0;           // of data frames, repetitions included
+  uint64_t received_bytes = 0;
+  uint64_t credit_waits = 0;  // data frames that waited until the receiver had consumed others
+  Duration credit_wait{0};    // how long, all together
 };
 
 // The way between the workers of one job: control messages and streams of data frames over ZeroMQ,

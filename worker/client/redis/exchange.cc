@@ -32,6 +32,12 @@ Result<RedisConnection*> RedisNodes::Get(const BrokerAddress& address, RedisRole
   return connections_.emplace(address, std::move(opened).value()).first->second.get();
 }
 
+void RedisNodes::CountRoundTrip(size_t sent_bytes) {
+  if (settings_.counts == nullptr) return;
+  settings_.counts->round_trips.fetch_add(1);
+  settings_.counts->sent_bytes.fetch_add(static_cast<int64_t>(sent_bytes));
+}
+
 Status RedisNodes::AfterDenial(const Status& status) {
   if (!ever_connected_) return status;
   const MonotonicTime now = clock_->Monotonic();
@@ -139,7 +145,10 @@ Status RedisExchange::Run(std::vector<RedisPending>* pending, bool* wait) {
   RETURN_IF_ERROR(MakeGroups(*pending));
   RETURN_IF_ERROR(Connect());
   std::vector<Status> sent;
-  for (Group& group : groups_) sent.push_back(group.connection->Send(group.requests, stop_));
+  for (Group& group : groups_) {
+    nodes_->CountRoundTrip(group.requests.size());
+    sent.push_back(group.connection->Send(group.requests, stop_));
+  }
   Status result;
   for (size_t i = 0; i < groups_.size(); ++i) {
     Status status = sent[i];

@@ -29,6 +29,7 @@ class RedisNodes {
                                const std::stop_token& stop);
   void Drop(const BrokerAddress& address) { connections_.erase(address); }
   bool ever_connected() const { return ever_connected_; }
+  void CountRoundTrip(size_t sent_bytes);
 
  private:
   Status AfterDenial(const Status& status);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -53,6 +54,12 @@ enum class RedisMode : uint8_t {
   kCluster,
 };
 
+// What clients did; several may count into one. Thread-safe.
+struct RedisCounts {
+  std::atomic<int64_t> round_trips{0};  // one per node and piece of a pipeline
+  std::atomic<int64_t> sent_bytes{0};   // requests of them
+};
+
 // How to reach a Redis and sign in to it. A value.
 struct RedisSettings {
   std::vector<std::string> addresses;  // host:port of the server, the Sentinels, or some nodes
@@ -65,6 +72,7 @@ struct RedisSettings {
   Duration connect_timeout = std::chrono::seconds(5);
   Duration command_timeout = std::chrono::seconds(10);  // longest silence, and longest retrying
   size_t max_reply_bytes = 256 << 20;                   // of one reply
+  RedisCounts* counts = nullptr;                        // outlives the clients; may be null
 };
 RedisSettings RedisSettingsOf(const api::RedisState& state, const std::string& secrets_directory);
 RedisSettings RedisSettingsOf(const std::string& address, const std::optional<api::Auth>& auth,

@@ -67,6 +67,9 @@ class LeaderCore {
   State state() const { return state_; }
   const Generation& generation() const { return generation_; }
   const CommitHead& commit() const { return facts_.commit; }
+  const std::map<std::string, MemberRecord>& members() const { return facts_.members; }
+  // Slots of the generation that are fenced; counted while it is kFencing.
+  const std::set<int>& ready() const { return ready_; }
   // Why the current generation is being replaced, for status; empty while running.
   const std::string& reason() const { return reason_; }
 

@@ -31,6 +31,7 @@ Status RedisStateLog::Recover(std::string generation, int64_t committed, Heads h
   loaded_.clear();
   staged_.clear();
   doomed_.clear();
+  loaded_bytes_ = 0;
   std::map<HeadKey, BlobName> wanted;
   for (const auto& [key, head] : heads_) {
     if (head.last.batch > committed)
@@ -66,6 +67,7 @@ Status RedisStateLog::LoadRound(std::map<HeadKey, BlobName>* wanted, const std::
     Result<DecodedBlob> blob = DecodeBlob(bytes);
     if (!blob.ok()) return blob.status().WithContext(keys[reply - 1]);
     chains_[key].push_back(name);
+    loaded_bytes_ += static_cast<int64_t>(blob->raw.size());
     if (name.snapshot)
       loaded_[key].snapshot = std::move(blob->raw);
     else
@@ -154,15 +156,19 @@ Status RedisStateLog::Flush(int64_t batch, const std::stop_token& stop) {
     for (const RedisReply& reply : replies) RETURN_IF_ERROR(reply.status());
     Failpoint("blobs.after");
   }
+  flushed_ = {};
   for (Staged& staged : staged_) {
     const auto size = static_cast<int64_t>(staged.bytes.size());
-    flushed_bytes_ += size;
     BlobHead& head = heads_[staged.key];
     if (staged.name.snapshot) {
       Doom(staged.key, batch);
+      ++flushed_.snapshots;
+      flushed_.snapshot_bytes += size;
       head = {staged.name, 0, 0, size};
       chains_[staged.key].clear();
     } else {
+      ++flushed_.deltas;
+      flushed_.delta_bytes += size;
       head.last = staged.name;
       ++head.deltas;
       head.delta_bytes += size;

@@ -17,6 +17,14 @@ namespace millrace::worker {
 // Key group of a (stage, unit): where its blobs are kept.
 using GroupOfUnit = std::function<int(const std::string& stage, int unit)>;
 
+// What was written of a batch; bytes as stored.
+struct BlobCounts {
+  int64_t deltas = 0;
+  int64_t snapshots = 0;
+  int64_t delta_bytes = 0;
+  int64_t snapshot_bytes = 0;
+};
+
 // State of this worker's units in Redis: deltas and snapshots under names that never repeat, so
 // that none of it counts before a committed report names it (protocol section 10). Keys: <group
 // key>:<BlobSuffix>, and <group key>:i, a sorted set of their names by batch, added before they are
@@ -41,6 +49,8 @@ class RedisStateLog final : public StateLog {
                  const std::stop_token& stop);
   // Forgets what Recover loaded: every unit has taken its own.
   void DropLoaded() { loaded_.clear(); }
+  // Of the blobs that Recover loaded, decoded.
+  int64_t loaded_bytes() const { return loaded_bytes_; }
 
   Status PutDelta(const std::string& stage, int unit, std::string_view bytes) override;
   Status PutSnapshot(const std::string& stage, int unit, std::string_view bytes) override;
@@ -54,7 +64,8 @@ class RedisStateLog final : public StateLog {
   Status Flush(int64_t batch, const std::stop_token& stop);
   // Heads of all units after the last Flush, encoded.
   std::string Report() const { return EncodeHeads(heads_); }
-  int64_t flushed_bytes() const { return flushed_bytes_; }
+  // What the last Flush wrote.
+  const BlobCounts& flushed() const { return flushed_; }
 
   // Deletes up to `limit` blobs that nothing has needed for the garbage delay; returns how many.
   // `committed`: the last batch known to be committed and its report.
@@ -89,7 +100,8 @@ class RedisStateLog final : public StateLog {
   std::map<HeadKey, UnitBlobs> loaded_;
   std::vector<Staged> staged_;
   std::vector<Doomed> doomed_;
-  int64_t flushed_bytes_ = 0;
+  int64_t loaded_bytes_ = 0;
+  BlobCounts flushed_;
 };
 
 }  // namespace millrace::worker

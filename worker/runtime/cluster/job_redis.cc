@@ -30,10 +30,14 @@ Result<JobRedis> JobRedis::Create(const api::StreamingJob& job, const std::strin
   return redis;
 }
 
-Result<std::unique_ptr<RedisClient>> JobRedis::Connect() const { return RedisClient::Create(settings_, clock_); }
+Result<std::unique_ptr<RedisClient>> JobRedis::Connect(RedisCounts* counts) const {
+  RedisSettings settings = settings_;
+  settings.counts = counts;
+  return RedisClient::Create(std::move(settings), clock_);
+}
 
-Result<std::unique_ptr<JobStore>> JobRedis::MakeStore() const {
-  ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> client, Connect());
+Result<std::unique_ptr<JobStore>> JobRedis::MakeStore(RedisCounts* counts) const {
+  ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> client, Connect(counts));
   return std::unique_ptr<JobStore>(std::make_unique<RedisJobStore>(std::move(client), base_, stop_));
 }
 

@@ -18,8 +18,9 @@ class JobRedis {
   static Result<JobRedis> Create(const api::StreamingJob& job, const std::string& job_id, const std::string& secrets_directory, Clock* clock,
                                  std::stop_token stop);
 
-  Result<std::unique_ptr<RedisClient>> Connect() const;
-  Result<std::unique_ptr<JobStore>> MakeStore() const;
+  // Counted in `counts`, which outlives the connection, when there is one.
+  Result<std::unique_ptr<RedisClient>> Connect(RedisCounts* counts = nullptr) const;
+  Result<std::unique_ptr<JobStore>> MakeStore(RedisCounts* counts = nullptr) const;
   // Refuses a Redis that loses acknowledged writes by its settings, unless `accept_loss`; logs what else it does not guarantee.
   Status CheckSafety(bool accept_loss) const;
   // Makes the job's record when there is none. A job with a ledger in some sink notices at its first generation when there should

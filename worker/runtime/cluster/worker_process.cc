@@ -14,20 +14,6 @@ constexpr Duration kRetry = std::chrono::milliseconds(200);
 constexpr Duration kReceiveWait = std::chrono::milliseconds(200);
 constexpr Duration kMaxGather = std::chrono::milliseconds(500);
 
-const char* NameOf(MemberCore::State state) {
-  switch (state) {
-    case MemberCore::State::kIdle:
-      return "idle";
-    case MemberCore::State::kTakingOver:
-      return "taking over";
-    case MemberCore::State::kReady:
-      return "ready";
-    case MemberCore::State::kOpen:
-      return "open";
-  }
-  return "";
-}
-
 LeaderConfig ConfigOf(const WorkerProcessOptions& options) {
   LeaderConfig config;
   config.groups = options.groups;
@@ -43,8 +29,8 @@ LeaderConfig ConfigOf(const WorkerProcessOptions& options) {
   return config;
 }
 
-std::string MillisSince(MonotonicTime begin, MonotonicTime now) {
-  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(now - begin).count());
+std::string MillisText(Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
 uint64_t Random() {
@@ -56,7 +42,7 @@ uint64_t Random() {
 
 WorkerProcess::WorkerProcess(WorkerProcessOptions options, JobParts* parts, ClusterEngine* engine,
                              TableVersions* tables, PeerNetwork* network, std::string member,
-                             JobListener* listener)
+                             JobListener* listener, ClusterListener* cluster_listener)
     : options_(std::move(options)),
       parts_(parts),
       engine_(engine),
@@ -64,6 +50,7 @@ WorkerProcess::WorkerProcess(WorkerProcessOptions options, JobParts* parts, Clus
       network_(network),
       self_{std::move(member), network->address()},
       listener_(listener),
+      cluster_listener_(cluster_listener),
       member_(self_, kRetry) {}
 
 void WorkerProcess::Post(std::function<void()> event) {
@@ -74,46 +61,10 @@ void WorkerProcess::Post(std::function<void()> event) {
   wake_.notify_one();
 }
 
-WorkerStatus WorkerProcess::status() const {
-  const std::lock_guard lock(status_mutex_);
-  return status_;
-}
-
-void WorkerProcess::Publish() {
-  WorkerStatus status;
-  status.member = self_.member;
-  status.leading = leader_ != nullptr;
-  status.generation = member_.generation().name;
-  status.slot = member_.slot();
-  status.slots = member_.generation().slots();
-  status.state = NameOf(member_.state());
-  status.reason = leader_ ? leader_->reason() : "";
-  status.committed = member_.known().batch;
-  if (status.reason != status_.reason) NoteReason(status_.reason);
-  const std::lock_guard lock(status_mutex_);
-  status_ = std::move(status);
-}
-
-// Tells of each generation that this leader makes: why, how large, how long nothing was committed.
-void WorkerProcess::NoteReason(const std::string& before) {
-  const MonotonicTime now = parts_->clock->Monotonic();
-  if (!leader_) return;
-  if (before.empty()) recovering_since_ = now;
-  if (!leader_->reason().empty()) {
-    return Log(LogLevel::kInfo, "new generation", {{"reason", leader_->reason()}});
-  }
-  const Generation& generation = leader_->generation();
-  Log(LogLevel::kInfo, "generation open",
-      {{"generation", generation.name},
-       {"slots", std::to_string(generation.slots())},
-       {"commit", std::to_string(leader_->commit().batch)},
-       {"millis", MillisSince(recovering_since_, now)}});
-}
-
 Status WorkerProcess::Run(const MakeStore& make_store, std::stop_token stop) {
-  ASSIGN_OR_RETURN(store_, make_store());
-  ASSIGN_OR_RETURN(engine_store_, make_store());
-  ASSIGN_OR_RETURN(std::unique_ptr<JobStore> heart_store, make_store());
+  ASSIGN_OR_RETURN(store_, make_store(StoreUse::kRecord));
+  ASSIGN_OR_RETURN(engine_store_, make_store(StoreUse::kRecord));
+  ASSIGN_OR_RETURN(std::unique_ptr<JobStore> heart_store, make_store(StoreUse::kHeartbeat));
   store_thread_ = std::make_unique<WorkThread>();
   compute_thread_ = std::make_unique<WorkThread>();
   output_thread_ = std::make_unique<WorkThread>();
@@ -215,8 +166,12 @@ void WorkerProcess::Do(Action action, uint64_t leader) {
 void WorkerProcess::Do(CallStore action, uint64_t leader) {
   store_thread_->Post([this, leader, action = std::move(action)] {
     if (std::holds_alternative<CommitBatch>(action.request)) Failpoint("worker.before_commit");
+    const MonotonicTime begin = parts_->clock->Monotonic();
     StoreReply reply = store_->Call(action.request);
-    if (std::holds_alternative<CommitBatch>(action.request)) Failpoint("worker.after_commit");
+    if (std::holds_alternative<CommitBatch>(action.request)) {
+      cluster_listener_->OnCommitCall(parts_->clock->Monotonic() - begin);
+      Failpoint("worker.after_commit");
+    }
     if (std::holds_alternative<AppendPlan>(action.request)) Failpoint("worker.planned");
     if (std::holds_alternative<PutPrepared>(action.request)) Failpoint("worker.prepared");
     Post([this, leader, done = action.done, reply = std::move(reply)] {
@@ -288,7 +243,7 @@ void WorkerProcess::Do(const TakeOver& action) {
       Failpoint("worker.taken_over");
       Log(LogLevel::kInfo, "taken over",
           {{"generation", action.generation.name},
-           {"millis", MillisSince(begin, parts_->clock->Monotonic())},
+           {"millis", MillisText(parts_->clock->Monotonic() - begin)},
            {"error", status.message()}});
       Post([this, generation = action.generation.name, status] {
         member_.OnTakenOver(generation, status, parts_->clock->Monotonic());
@@ -306,6 +261,7 @@ void WorkerProcess::Do(const ComputeBatch& action) {
     Post([this, action, status] {
       member_.OnComputed(action.generation, action.plan.batch, status, parts_->clock->Monotonic());
     });
+    engine_->Sweep();
   });
 }
 
@@ -334,6 +290,8 @@ void WorkerProcess::Do(const SettleBatch& action) {
 void WorkerProcess::OnWon(const Lease& lease) {
   Log(LogLevel::kInfo, "leads", {{"member", self_.member}, {"epoch", std::to_string(lease.epoch)}});
   ++leader_number_;
+  epoch_ = lease.epoch;
+  cluster_listener_->OnElected();
   maker_ = std::make_unique<ClusterPlanMaker>(parts_, tables_, listener_);
   leader_ = std::make_unique<LeaderCore>(ConfigOf(options_), self_, lease, maker_.get(), Random);
   leader_->Start(parts_->clock->Monotonic());
@@ -344,6 +302,7 @@ void WorkerProcess::OnFacts(std::shared_ptr<const JobFacts> facts) {
   facts_ = std::move(facts);
   NoteLease();
   member_.OnFacts(*facts_, parts_->clock->Monotonic());
+  if (!leader_) cluster_listener_->OnFollow(facts_->commit.batch);
   if (!facts_->halt.empty() && !leader_) End(InternalError(facts_->halt));
   const Result<CommitPoint> record = facts_->commit.record.empty()
                                          ? Result<CommitPoint>(CommitPoint{})

@@ -15,13 +15,15 @@
 #include "worker/coordination/cluster/member_core.h"
 #include "worker/runtime/cluster/heart.h"
 #include "worker/runtime/cluster/work_thread.h"
+#include "worker/runtime/cluster/worker_status.h"
 #include "worker/schedule/cluster/cluster_engine.h"
 #include "worker/schedule/cluster/cluster_plan_maker.h"
 
 namespace millrace::worker {
 
 // Makes a store connection for one thread.
-using MakeStore = std::function<Result<std::unique_ptr<JobStore>>()>;
+enum class StoreUse { kRecord, kHeartbeat };
+using MakeStore = std::function<Result<std::unique_ptr<JobStore>>(StoreUse use)>;
 
 struct WorkerProcessOptions {
   Duration lease = std::chrono::seconds(10);
@@ -33,18 +35,6 @@ struct WorkerProcessOptions {
   bool announce_delivery = false;
 };
 
-// What /status shows of a worker.
-struct WorkerStatus {
-  std::string member;
-  bool leading = false;
-  std::string generation;
-  int slot = -1;
-  int slots = 0;
-  std::string state;   // idle, taking over, ready, open
-  std::string reason;  // why the leader makes a new generation; empty when all is well
-  int64_t committed = 0;
-};
-
 // One worker of a job: member always, leader while it holds the lease. The cores decide, this class
 // carries out. Threads: the main loop (Run) owns both cores; a heart beats; one thread for the
 // store, one computes, one delivers, one receives. Guarantee: Run returns only when nothing of this
@@ -54,7 +44,7 @@ class WorkerProcess {
   // All arguments outlive it. `parts` have no coordinator; its sources are started.
   WorkerProcess(WorkerProcessOptions options, JobParts* parts, ClusterEngine* engine,
                 TableVersions* tables, PeerNetwork* network, std::string member,
-                JobListener* listener);
+                JobListener* listener, ClusterListener* cluster_listener);
 
   // Ok when the job completed, or this worker handed over after `stop`. kAborted: fenced. Others:
   // why the job stopped.
@@ -85,6 +75,7 @@ class WorkerProcess {
   bool MayEnd() const;
   void End(Status status);
   void Publish();
+  void PublishMembers(WorkerStatus* status);
 
   WorkerProcessOptions options_;
   JobParts* parts_;
@@ -93,6 +84,7 @@ class WorkerProcess {
   PeerNetwork* network_;
   Seat self_;
   JobListener* listener_;
+  ClusterListener* cluster_listener_;
   std::unique_ptr<JobStore> store_;         // store thread
   std::unique_ptr<JobStore> engine_store_;  // compute thread
 
@@ -111,6 +103,9 @@ class WorkerProcess {
   LeaseRecord lease_;                // as last read
   MonotonicTime lease_still_since_;  // when it last changed
   MonotonicTime recovering_since_;   // leader: when the reason of a new generation arose
+  int64_t epoch_ = 0;                // leader: of its term
+  std::string recovery_reason_;
+  MonotonicTime next_members_;  // when status shows the members anew
   bool leaving_ = false;
   MonotonicTime leave_until_ = MonotonicTime::max();
   std::optional<Status> ended_;

@@ -12,6 +12,9 @@
 namespace millrace::worker {
 namespace {
 
+constexpr Duration kSweepInterval = std::chrono::seconds(1);
+constexpr int64_t kSweptAtOnce = 2'000;  // blobs; some milliseconds of Redis
+
 Result<ChunkRef> DecodeChunk(int, std::string_view bytes) {
   ASSIGN_OR_RETURN(RecordBatch batch, DecodeBatch(bytes));
   return ChunkRef(std::make_shared<BatchChunk>(std::move(batch)));
@@ -30,11 +33,12 @@ SinkLedger LedgerOf(const Delivered& delivered) {
 }  // namespace
 
 ClusterEngine::ClusterEngine(JobParts* parts, RedisStateLog* state, TableVersions* tables,
-                             BatchPorts* ports)
+                             BatchPorts* ports, ClusterListener* listener)
     : parts_(parts),
       state_(state),
       tables_(tables),
       ports_(ports),
+      listener_(listener),
       executor_(&parts->plan.graph, parts->pool.get(), DecodeChunk),
       output_executor_(&parts->plan.graph, &output_pool_, DecodeChunk),
       delivery_(parts) {}
@@ -42,6 +46,11 @@ ClusterEngine::ClusterEngine(JobParts* parts, RedisStateLog* state, TableVersion
 void ClusterEngine::Cancel() {
   const std::lock_guard lock(mutex_);
   work_stop_.request_stop();
+}
+
+std::stop_token ClusterEngine::StopOfWork() {
+  const std::lock_guard lock(mutex_);
+  return work_stop_.get_token();
 }
 
 std::shared_ptr<ClusterEngine::Work> ClusterEngine::Find(int64_t batch) {
@@ -52,28 +61,51 @@ std::shared_ptr<ClusterEngine::Work> ClusterEngine::Find(int64_t batch) {
 
 Status ClusterEngine::TakeOver(const worker::TakeOver& action, const CommitPoint& commit,
                                const std::map<std::string, std::string>& reports) {
-  std::stop_token stop;
   {
     const std::lock_guard lock(mutex_);
     work_stop_ = std::stop_source();
-    stop = work_stop_.get_token();
     works_.clear();
   }
   generation_ = action.generation;
   slot_ = action.slot;
+  committed_ = action.commit.batch;
   ports_->Begin(generation_, slot_);
+  const MonotonicTime begin = parts_->clock->Monotonic();
+  TakeOverProgress progress;
+  progress.generation = generation_.name;
+  progress.commit = action.commit.batch;
+  Status status = Load(commit, reports, &progress);
+  if (status.ok()) {
+    progress.step = TakeOverProgress::Step::kFencing;
+    progress.took = parts_->clock->Monotonic() - begin;
+    listener_->OnTakeOver(progress);
+    status = OpenSinks(action);
+  }
+  progress.step = status.ok() ? TakeOverProgress::Step::kDone : TakeOverProgress::Step::kFailed;
+  progress.took = parts_->clock->Monotonic() - begin;
+  progress.error = status.message();
+  listener_->OnTakeOver(progress);
+  return status;
+}
+
+Status ClusterEngine::Load(const CommitPoint& commit,
+                           const std::map<std::string, std::string>& reports,
+                           TakeOverProgress* progress) {
+  listener_->OnTakeOver(*progress);
   Heads heads;
   for (const auto& [slot, report] : reports) RETURN_IF_ERROR(DecodeHeads(report, &heads));
   std::erase_if(heads, [&](const auto& head) {
     return OwnerOfUnit(generation_, head.first.second) != slot_;
   });
-  RETURN_IF_ERROR(state_->Recover(generation_.name, action.commit.batch, heads, stop));
+  progress->units = static_cast<int64_t>(heads.size());
+  RETURN_IF_ERROR(state_->Recover(generation_.name, commit.batch, heads, StopOfWork()));
+  progress->bytes = state_->loaded_bytes();
   RETURN_IF_ERROR(Restore());
   state_->DropLoaded();
   last_batch_time_ = commit.batch_time;
   last_watermarks_.clear();
   for (const auto& [name, source] : commit.sources) last_watermarks_[name] = source.watermark;
-  return OpenSinks(action);
+  return OkStatus();
 }
 
 Status ClusterEngine::Restore() {
@@ -180,22 +212,23 @@ Status ClusterEngine::Prepare(const BatchPlan& plan) {
 
 Status ClusterEngine::Compute(const std::string& generation, const PlanEntry& entry) {
   const MonotonicTime begin = parts_->clock->Monotonic();
-  std::stop_token stop;
-  {
-    const std::lock_guard lock(mutex_);
-    stop = work_stop_.get_token();
-  }
+  const std::stop_token stop = StopOfWork();
   if (generation != generation_.name || stop.stop_requested())
     return AbortedError("the generation ended");
   auto work = std::make_shared<Work>();
   ASSIGN_OR_RETURN(work->plan, DecodePlan(entry.bytes));
+  listener_->OnPlan(work->plan);
   RETURN_IF_ERROR(Prepare(work->plan));
   work->port = ports_->Open(entry.batch, stop);
   work->run = executor_.Begin(ContextOf(work->plan), work->port.get());
   RETURN_IF_ERROR(executor_.RunStages(0, parts_->plan.first_dead_letter_stage, &work->run));
   Failpoint("worker.computed");
+  const MonotonicTime computed = parts_->clock->Monotonic();
   RETURN_IF_ERROR(StoreState(work->run));
   RETURN_IF_ERROR(state_->Flush(entry.batch, stop));
+  work->slot.compute = computed - begin;
+  work->slot.write = parts_->clock->Monotonic() - computed;
+  work->slot.blobs = state_->flushed();
   work->report = state_->Report();
   work->facts = FactsOf(*work);
   work->facts.compute = parts_->clock->Monotonic() - begin;
@@ -205,6 +238,15 @@ Status ClusterEngine::Compute(const std::string& generation, const PlanEntry& en
   const std::lock_guard lock(mutex_);
   works_[entry.batch] = std::move(work);
   return OkStatus();
+}
+
+// Garbage costs space only: after an error the next round tries again.
+void ClusterEngine::Sweep() {
+  const MonotonicTime now = parts_->clock->Monotonic();
+  if (now < next_sweep_) return;
+  next_sweep_ = now + kSweepInterval;
+  const Result<int64_t> swept = state_->Sweep(committed_, now, kSweptAtOnce, StopOfWork());
+  if (swept.ok() && *swept > 0) listener_->OnSwept(*swept);
 }
 
 // Deltas of what the batch changed. From here on it is part of the state in memory: only a new
@@ -276,6 +318,7 @@ ClusterEngine::Output ClusterEngine::Deliver(const DeliverOutput& action) {
                         HexEncode(action.digest)};
   BatchInfo info;
   Failpoint("worker.deliver");
+  const MonotonicTime begin = parts_->clock->Monotonic();
   Status status = delivery_.DeliverWave(false, batch, &work->run, &info);
   const int stages = static_cast<int>(parts_->plan.graph.stages.size());
   if (status.ok())
@@ -284,10 +327,18 @@ ClusterEngine::Output ClusterEngine::Deliver(const DeliverOutput& action) {
   Failpoint("worker.delivered");
   for (const auto& [sink, rows] : info.output_by_sink) work->facts.output_records += rows;
   work->facts.bad_records += info.rejected_records;
+  if (status.ok()) {
+    work->slot.batch = action.batch;
+    work->slot.output = parts_->clock->Monotonic() - begin;
+    work->slot.output_records = work->facts.output_records;
+    for (const int64_t records : work->facts.input_records) work->slot.input_records += records;
+    listener_->OnSlotBatch(work->slot);
+  }
   return {status, work->report, EncodeFacts(work->facts)};
 }
 
 Status ClusterEngine::Settle(const CommitHead& commit) {
+  committed_ = commit.batch;
   {
     const std::lock_guard lock(mutex_);
     works_.erase(works_.begin(), works_.upper_bound(commit.batch));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "worker/coordination/redis/redis_state_log.h"
 #include "worker/exec/exchange.h"
 #include "worker/exec/executor.h"
+#include "worker/schedule/cluster/cluster_listener.h"
 #include "worker/schedule/cluster/slot_facts.h"
 #include "worker/schedule/delivery.h"
 #include "worker/schedule/job_parts.h"
@@ -38,7 +40,8 @@ class BatchPorts {
 // outlive it.
 class ClusterEngine {
  public:
-  ClusterEngine(JobParts* parts, RedisStateLog* state, TableVersions* tables, BatchPorts* ports);
+  ClusterEngine(JobParts* parts, RedisStateLog* state, TableVersions* tables, BatchPorts* ports,
+                ClusterListener* listener);
 
   // Ends what is under way for an older generation; calls that block return soon.
   void Cancel();
@@ -47,6 +50,8 @@ class ClusterEngine {
   Status TakeOver(const worker::TakeOver& action, const CommitPoint& commit,
                   const std::map<std::string, std::string>& reports);
   Status Compute(const std::string& generation, const PlanEntry& plan);
+  // Deletes what no state needs any more, now and then; from the thread that computes.
+  void Sweep();
   struct Output {
     Status status;
     std::string report;
@@ -65,8 +70,12 @@ class ClusterEngine {
     BatchRun run;
     std::string report;
     SlotFacts facts;
+    SlotBatch slot;
   };
+  Status Load(const CommitPoint& commit, const std::map<std::string, std::string>& reports,
+              TakeOverProgress* progress);
   Status Restore();
+  std::stop_token StopOfWork();
   Status OpenSinks(const worker::TakeOver& action);
   Status ForEachSink(const std::function<Status(size_t)>& work);
   BatchContext ContextOf(const BatchPlan& plan) const;
@@ -79,6 +88,7 @@ class ClusterEngine {
   RedisStateLog* state_;
   TableVersions* tables_;
   BatchPorts* ports_;
+  ClusterListener* listener_;
   ThreadPool output_pool_{1};
   BatchExecutor executor_;
   BatchExecutor output_executor_;
@@ -87,6 +97,8 @@ class ClusterEngine {
   std::mutex mutex_;
   std::stop_source work_stop_;                      // guarded by mutex_
   std::map<int64_t, std::shared_ptr<Work>> works_;  // guarded by mutex_
+  std::atomic<int64_t> committed_{0};
+  MonotonicTime next_sweep_;  // as all below, of the thread that computes
   Generation generation_;
   int slot_ = 0;
   TimePoint last_batch_time_ = TimePoint::min();      // of the last computed batch
