@@ -1,26 +1,97 @@
 #include "worker/client/http_server.h"
 
-#include <httplib.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <thread>
 
 #include "crds/base/file.h"
 #include "crds/base/text.h"
+#include "worker/client/http_stream.h"
+#include "worker/client/tcp.h"
 
 namespace millrace::worker {
 namespace {
 
 constexpr int kKeepAliveSeconds = 2;
 constexpr size_t kKeepAliveRequests = 1000;
+// A connection without a request gives up its thread so soon when others have none.
+constexpr auto kKeepAliveStep = std::chrono::milliseconds(50);
 // What is read and thrown away of a body over the limit before the connection is given up.
 constexpr size_t kMaxDiscardedBytes = 64 << 20;
 // For a whole body, however slowly it drips in.
 constexpr auto kBodyDeadline = std::chrono::seconds(30);
 constexpr auto kStartDeadline = std::chrono::seconds(5);
+
+MonotonicTime Now() {
+  return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
+}
+
+// httplib's threads, counting the connections that wait for one.
+class CountingPool final : public httplib::TaskQueue {
+ public:
+  CountingPool(size_t threads, std::atomic<int>* waiting) : pool_(threads), waiting_(waiting) {}
+  void enqueue(std::function<void()> serve) override {
+    ++*waiting_;
+    pool_.enqueue([this, serve = std::move(serve)] {
+      --*waiting_;
+      serve();
+    });
+  }
+  void shutdown() override { pool_.shutdown(); }
+
+ private:
+  httplib::ThreadPool pool_;
+  std::atomic<int>* waiting_;
+};
+
+// httplib's server on streams that bound what a client sends, and how long it takes for that: head
+// and body have a deadline each.
+class BoundedServer final : public httplib::Server {
+ public:
+  explicit BoundedServer(const HttpServerOptions& options) : timeout_(options.read_timeout) {
+    new_task_queue = [this, threads = options.threads] {
+      return new CountingPool(static_cast<size_t>(threads), &waiting_);
+    };
+  }
+
+ private:
+  bool process_and_close_socket(socket_t fd) override {
+    HttpIntake intake;
+    HttpStream stream(fd, nullptr, timeout_, &intake);
+    bool closed = false;
+    for (size_t left = kKeepAliveRequests; left > 0 && !closed; --left) {
+      if (!AwaitRequest(fd, stream)) break;
+      intake = {.deadline = Now() + timeout_};
+      // Handlers see a const request; `progress`, which servers have no use for, is their way back.
+      const auto begin_body = [&intake](httplib::Request& request) {
+        intake.deadline = Now() + kBodyDeadline;
+        request.progress = [&intake](uint64_t, uint64_t) {
+          intake.Refill();
+          return true;
+        };
+      };
+      if (!process_request(stream, left == 1, closed, begin_body)) break;
+    }
+    shutdown(fd, SHUT_RDWR);
+    close(fd);
+    return true;
+  }
+
+  bool AwaitRequest(socket_t fd, const HttpStream& stream) const {
+    const MonotonicTime end = Now() + std::chrono::seconds(kKeepAliveSeconds);
+    while (!stream.has_unread() && !WaitReadable(fd, kKeepAliveStep, {})) {
+      if (waiting_ > 0 || Now() >= end || svr_sock_ == INVALID_SOCKET) return false;
+    }
+    return true;
+  }
+
+  Duration timeout_;
+  std::atomic<int> waiting_ = 0;
+};
 
 HttpServerRequest Convert(const httplib::Request& request) {
   HttpServerRequest converted{request.method, request.path, {}, {}};
@@ -63,11 +134,11 @@ int ReadBody(const httplib::Request& request, const httplib::ContentReader& read
     return 415;
   }
   size_t seen = 0;
-  const auto deadline = std::chrono::steady_clock::now() + kBodyDeadline;
   const bool complete = reader([&](const char* data, size_t size) {
+    request.progress(0, 0);
     seen += size;
     if (seen <= limit) body->append(data, size);
-    return seen <= limit + kMaxDiscardedBytes && std::chrono::steady_clock::now() < deadline;
+    return seen <= limit + kMaxDiscardedBytes;
   });
   if (seen > limit) return 413;
   if (complete) return 0;
@@ -113,13 +184,14 @@ HttpServerReply HttpServerError(int status, const std::string& message) {
 }
 
 struct HttpServer::Impl {
+  explicit Impl(const HttpServerOptions& options) : server(options) { Configure(options); }
   HttpServerReply Dispatch(const HttpServerRequest& request) const;
   void Configure(const HttpServerOptions& options);
 
   std::vector<HttpRoute> routes;
   size_t max_body_bytes = 0;
   int port = 0;
-  httplib::Server server;
+  BoundedServer server;
   std::thread listener;
 };
 
@@ -139,9 +211,6 @@ HttpServerReply HttpServer::Impl::Dispatch(const HttpServerRequest& request) con
 
 void HttpServer::Impl::Configure(const HttpServerOptions& options) {
   max_body_bytes = options.max_body_bytes;
-  server.new_task_queue = [threads = options.threads] {
-    return new httplib::ThreadPool(static_cast<size_t>(threads));
-  };
   // The library's default sets SO_REUSEPORT, with which a second server on the same port goes
   // unnoticed.
   server.set_socket_options([](auto socket) {
@@ -151,8 +220,6 @@ void HttpServer::Impl::Configure(const HttpServerOptions& options) {
   server.set_tcp_nodelay(true);
   server.set_keep_alive_max_count(kKeepAliveRequests);
   server.set_keep_alive_timeout(kKeepAliveSeconds);
-  server.set_read_timeout(options.read_timeout);
-  server.set_write_timeout(options.read_timeout);
   server.set_payload_max_length(options.max_body_bytes);
   server.set_error_handler([](const httplib::Request&, httplib::Response& response) {
     if (!response.body.empty()) return;
@@ -181,9 +248,8 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options,
                                                       std::vector<HttpRoute> routes) {
-  auto impl = std::make_unique<Impl>();
+  auto impl = std::make_unique<Impl>(options);
   impl->routes = std::move(routes);
-  impl->Configure(options);
   errno = 0;
   impl->port = options.port;
   bool bound = true;

@@ -12,8 +12,8 @@
 namespace millrace::worker {
 
 struct HttpServerRequest {
-  std::string method;  // "POST"
-  std::string path;    // without the query
+  std::string method;                          // "POST"
+  std::string path;                            // without the query
   std::map<std::string, std::string> headers;  // names in lower case; the first of repeated ones
   std::string body;
 };
@@ -39,16 +39,20 @@ struct HttpServerOptions {
   std::string host = "0.0.0.0";
   int port = 0;  // 0: a free one
   size_t max_body_bytes = 1 << 20;
-  Duration read_timeout = std::chrono::seconds(5);  // between two reads of one request, and for the reply
-  int threads = 16;                                 // connections served at once
+  // For the head of a request, between two reads of its body, and for the reply.
+  Duration read_timeout = std::chrono::seconds(5);
+  int threads = 16;  // connections served at once
 };
 
-// A small HTTP/1.1 server for sources, metrics and status. Listens from Start until destruction, which waits for running
-// handlers and their replies only. Answers itself, with a JSON message: 404 for other paths, 405 for
-// other methods, 413 for larger bodies (counted unpacked), 415 for forms, 500 when a handler fails. Thread-safe.
+// A small HTTP/1.1 server for sources, metrics and status. Listens from Start until destruction,
+// which waits for running handlers and their replies only. Answers itself, with a JSON message: 404
+// for other paths, 405 for other methods, 413 for larger bodies (counted unpacked), 415 for forms,
+// 500 when a handler fails. Clients cannot make it hold more than a head of 256 KiB and a body of
+// `max_body_bytes` each, nor keep a thread for longer than read_timeout and 30 s. Thread-safe.
 class HttpServer {
  public:
-  // kConflict when the port is taken, kInvalid when host or port cannot be used; both name the address.
+  // kConflict when the port is taken, kInvalid when host or port cannot be used; both name the
+  // address.
   static Result<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options,
                                                    std::vector<HttpRoute> routes);
   ~HttpServer();

@@ -5,13 +5,18 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
+#include <thread>
 
 #include "crds/base/file.h"
 #include "worker/client/compression.h"
 
 namespace millrace::worker {
 namespace {
+
+// More than sockets hold, and than the server discards of a body.
+constexpr size_t kFloodBytes = 80 << 20;
 
 HttpServerOptions Loopback() {
   HttpServerOptions options;
@@ -76,6 +81,72 @@ TEST(HttpServerTest, LimitsBodiesByTheirUnpackedSize) {
   ASSERT_TRUE(result);
   // A library built without zlib refuses the encoding instead.
   EXPECT_TRUE(result->status == 413 || result->status == 415) << result->status;
+}
+
+// Sends `begin`, then `more` for as long as the server takes it; how much it took.
+size_t Flood(int port, std::string_view begin, std::string_view more) {
+  const UniqueFd fd = ConnectTo(port);
+  EXPECT_TRUE(WriteAll(fd.get(), begin, "client").ok());
+  std::string block;
+  while (block.size() < 32'000) block += more;
+  size_t taken = 0;
+  for (ssize_t count = 1; count > 0 && taken < kFloodBytes;) {
+    count = send(fd.get(), block.data(), block.size(), MSG_NOSIGNAL);
+    taken += static_cast<size_t>(std::max<ssize_t>(count, 0));
+  }
+  return taken;
+}
+
+TEST(HttpServerTest, ClosesOnRequestsWithoutEnd) {
+  auto server = HttpServer::Start(Loopback(), EchoRoutes());
+  ASSERT_TRUE(server.ok()) << server.status();
+  const int port = (*server)->port();
+  const std::string get = "GET /metrics HTTP/1.1\r\n";
+  const std::string post = "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  EXPECT_LT(Flood(port, "GET /", "metrics"), kFloodBytes);
+  EXPECT_LT(Flood(port, get, "X-More: and more\r\n"), kFloodBytes);
+  EXPECT_LT(Flood(port, get + "X-Long: ", "and more"), kFloodBytes);
+  EXPECT_LT(Flood(port, post, "00000000"), kFloodBytes);
+  EXPECT_LT(Flood(port, post + "5\r\nhello\r\n", "00000000"), kFloodBytes);
+  EXPECT_EQ(httplib::Client("127.0.0.1", port).Get("/metrics")->body, "up 1\n");
+}
+
+TEST(HttpServerTest, ServesOthersWhileClientsSaySlowlyOrNothing) {
+  HttpServerOptions options = Loopback();
+  options.threads = 2;
+  options.read_timeout = std::chrono::milliseconds(100);
+  auto server = HttpServer::Start(options, EchoRoutes());
+  ASSERT_TRUE(server.ok()) << server.status();
+  const int port = (*server)->port();
+  std::vector<UniqueFd> silent;
+  for (int i = 0; i < 20; ++i) silent.push_back(ConnectTo(port));
+  const UniqueFd slow = ConnectTo(port);
+  const std::jthread drip([&slow](const std::stop_token& stop) {
+    std::string_view byte = "GET /metrics HTTP/1.1\r\nX: ";
+    while (!stop.stop_requested() && WriteAll(slow.get(), byte, "client").ok()) {
+      byte = "x";
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  });
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(httplib::Client("127.0.0.1", port).Get("/metrics")->body, "up 1\n");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4));
+}
+
+TEST(HttpServerTest, AnswersRequestsThatComeAtOnce) {
+  auto server = HttpServer::Start(Loopback(), EchoRoutes());
+  ASSERT_TRUE(server.ok()) << server.status();
+  const UniqueFd fd = ConnectTo((*server)->port());
+  const std::string post = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n";
+  ASSERT_TRUE(
+      WriteAll(fd.get(), post + "\r\nhello" + post + "Connection: close\r\n\r\nagain", "client")
+          .ok());
+  std::string answers;
+  char buffer[1000];
+  for (ssize_t count; (count = recv(fd.get(), buffer, sizeof buffer, 0)) > 0;)
+    answers.append(buffer, static_cast<size_t>(count));
+  EXPECT_NE(answers.find("hello"), std::string::npos) << answers;
+  EXPECT_NE(answers.find("again"), std::string::npos) << answers;
 }
 
 TEST(HttpServerTest, DoesNotWaitForSilentClientsAtTheEnd) {
