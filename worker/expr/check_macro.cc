@@ -43,7 +43,8 @@ Type Checker::CheckMacro(Expr* node) {
     const bool both = !node->var2.empty();
     node->slot1 = PushLocal(node->var1, both || range.kind() == Kind::kMap ? key : element);
     if (both) node->slot2 = PushLocal(node->var2, element);
-    result = MacroResult(node, range, key, locals_[scope].type);
+    const Type first = locals_[scope].type;  // a macro inside moves locals_
+    result = MacroResult(node, range, key, first);
   }
   locals_.resize(scope);
   return result;

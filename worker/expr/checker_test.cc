@@ -71,6 +71,7 @@ TEST(CheckerTest, InfersTypes) {
       {"at - at", "duration"},
       {"math.greatest(1, 2.5)", "json"},
       {"[3, 1].sortBy(x, -x)", "list<int>"},
+      {"[3, 1].sortBy(x, ['a'].filter(y, [true].all(z, z)).size() - x)", "list<int>"},
       {"parseJson(word, 'struct<a: int, b: json>').b", "json"},
       {"cel.bind(x, count, x * x)", "int"},
       {"type(count) == int", "bool"},
