@@ -217,12 +217,125 @@ const std::vector<BadJob> kCases{
       "use for example https://host:8080/path"}},
     {"B45 metadata service",
      WithSink("http: {url: \"http://169.254.169.254/latest\"}\nformat: {json: {}}"),
-     {"job.yaml:9:20: spec.sinks[0].http.url: \"169.254.169.254\" is the metadata service of a "
-      "cloud; a job must not talk to it"}},
+     {"job.yaml:9:20: spec.sinks[0].http.url: \"169.254.169.254\" is where clouds serve metadata "
+      "and "
+      "credentials; a job must not talk to it"}},
     {"B45 credentials in a URL",
      WithSink("http: {url: \"http://me:hunter2@host/\"}\nformat: {json: {}}"),
      {"job.yaml:9:20: spec.sinks[0].http.url: the URL holds credentials; put them into a Secret "
       "and name it with auth: {secretName: ...}"}},
+    {"B27 name of 254 characters",
+     Whole("apiVersion: streaming.millrace.io/v1alpha1\nkind: StreamingJob\nmetadata: {name: " +
+           std::string(254, 'x') + "}\nspec:\n" + kSourceLine + kSinkLine),
+     {"job.yaml:3:18: metadata.name: \"" + std::string(77, 'x') +
+      "...\" is not a DNS-1123 label; use lower-case letters, digits and - between them, at most "
+      "63 characters"}},
+    {"B29 topic .",
+     WithSource("kafka: {brokers: [\"k:1\"], topics: [\".\"]}\nformat: {text: {}}"),
+     {"job.yaml:8:43: spec.sources[0].kafka.topics[0]: \".\" is not a Kafka topic; use letters, "
+      "digits, ., _ and -, at most 249 characters"}},
+    {"B29 topic orders-.*",
+     WithSource("kafka: {brokers: [\"k:1\"], topics: [\"orders-.*\"]}\nformat: {text: {}}"),
+     {"job.yaml:8:43: spec.sources[0].kafka.topics[0]: \"orders-.*\" is not a Kafka topic; use "
+      "letters, digits, ., _ and -, at most 249 characters"}},
+    {"B29 no topic",
+     WithSource("kafka: {brokers: [\"k:1\"], topics: []}\nformat: {text: {}}"),
+     {"job.yaml:8:41: spec.sources[0].kafka.topics: expected at least 1 item, found 0"}},
+    {"B29 bad topicPattern",
+     WithSource("kafka: {brokers: [\"k:1\"], topicPattern: '(a'}\nformat: {text: {}}"),
+     {"job.yaml:8:48: spec.sources[0].kafka.topicPattern: not a regular expression (RE2): missing "
+      "): (a"}},
+    {"B30 no broker",
+     WithSource("kafka: {brokers: [], topics: [t]}\nformat: {text: {}}"),
+     {"job.yaml:8:24: spec.sources[0].kafka.brokers: expected at least 1 item, found 0"}},
+    {"B30 broker with credentials",
+     WithSource("kafka: {brokers: [\"me:hunter2@k:1\"], topics: [t]}\nformat: {text: {}}"),
+     {"job.yaml:8:26: spec.sources[0].kafka.brokers[0]: the address holds credentials; put them "
+      "into a Secret"}},
+    {"B30 IPv6 in brackets",
+     WithSource("kafka: {brokers: [\"[::1]:9092\"], topics: [t]}\nformat: {text: {}}"),
+     {}},
+    {"B33 neither delivery",
+     WithSink("http: {url: \"http://h/\"}\nformat: {json: {}}\ndelivery: Once"),
+     {"job.yaml:11:17: spec.sinks[0].delivery: expected ExactlyOnce or AtLeastOnce, found "
+      "\"Once\""}},
+    {"B34 transaction as long as a batch",
+     WithSink("kafka: {brokers: [\"k:1\"], topic: t, transactionTimeout: 1s}\nformat: {text: {}}"),
+     {"job.yaml:9:63: spec.sinks[0].kafka.transactionTimeout: must be longer than batchInterval "
+      "(1s), found 1s"}},
+    {"B39 password among the properties",
+     WithSource("kafka: {brokers: [\"k:1\"], topics: [t], properties: {sasl.password: "
+                "hunter2}}\nformat: {text: {}}"),
+     {"job.yaml:8:59: spec.sources[0].kafka.properties.sasl.password: the Kafka property "
+      "\"sasl.password\" cannot be set here: use sasl: {secretName: ...}"}},
+    {"B39 password in an address",
+     WithSink("redis: {address: \"me:hunter2@r:1\", keyExpr: value}"),
+     {"job.yaml:9:25: spec.sinks[0].redis.address: the address holds credentials; put them into a "
+      "Secret"}},
+    {"B39 password of a host",
+     WithSource("socket: {host: \"me:hunter2@h\", port: 1}\nformat: {text: {}}"),
+     {"job.yaml:8:23: spec.sources[0].socket.host: the address holds credentials; put them into a "
+      "Secret"}},
+    {"B41 negative memory",
+     Spec("  resources: {requests: {memory: -1Gi}}"),
+     {"job.yaml:7:34: spec.resources.requests.memory: \"-1Gi\" is not a quantity; use for example "
+      "500m, 2, 64Mi or 1G"}},
+    {"B41 empty memory",
+     Spec("  resources: {requests: {memory: \"\"}}"),
+     {"job.yaml:7:35: spec.resources.requests.memory: \"\" is not a quantity; use for example "
+      "500m, 2, 64Mi or 1G"}},
+    {"B45 [fd00:ec2::254]",
+     WithSink("http: {url: \"http://[fd00:ec2::254]/\"}\nformat: {json: {}}"),
+     {"job.yaml:9:20: spec.sinks[0].http.url: \"[fd00:ec2::254]\" is where clouds serve metadata "
+      "and credentials; a job must not talk to it"}},
+    {"B45 metadata.google.internal",
+     WithSink("http: {url: \"http://metadata.google.internal/\"}\nformat: {json: {}}"),
+     {"job.yaml:9:20: spec.sinks[0].http.url: \"metadata.google.internal\" is where clouds serve "
+      "metadata and credentials; a job must not talk to it"}},
+    {"B45 Metadata.Google.Internal.",
+     WithSink("http: {url: \"http://Metadata.Google.Internal./\"}\nformat: {json: {}}"),
+     {"job.yaml:9:20: spec.sinks[0].http.url: \"Metadata.Google.Internal.\" is where clouds serve "
+      "metadata and credentials; a job must not talk to it"}},
+    {"B45 169.254.170.2",
+     WithSink("http: {url: \"http://169.254.170.2/\"}\nformat: {json: {}}"),
+     {"job.yaml:9:20: spec.sinks[0].http.url: \"169.254.170.2\" is where clouds serve metadata and "
+      "credentials; a job must not talk to it"}},
+    {"B45 169.254.169.254.:80",
+     WithSink("http: {url: \"http://169.254.169.254.:80/\"}\nformat: {json: {}}"),
+     {"job.yaml:9:20: spec.sinks[0].http.url: \"169.254.169.254.\" is where clouds serve metadata "
+      "and credentials; a job must not talk to it"}},
+    {"B45 0xA9FEA9FE",
+     WithSink("http: {url: \"http://0xA9FEA9FE/\"}\nformat: {json: {}}"),
+     {"job.yaml:9:20: spec.sinks[0].http.url: \"0xA9FEA9FE\" is where clouds serve metadata and "
+      "credentials; a job must not talk to it"}},
+    {"B45 2852039166",
+     WithSink("http: {url: \"http://2852039166/\"}\nformat: {json: {}}"),
+     {"job.yaml:9:20: spec.sinks[0].http.url: \"2852039166\" is where clouds serve metadata and "
+      "credentials; a job must not talk to it"}},
+    {"B45 [::ffff:169.254.169.254]",
+     WithSink("http: {url: \"http://[::ffff:169.254.169.254]/\"}\nformat: {json: {}}"),
+     {"job.yaml:9:20: spec.sinks[0].http.url: \"[::ffff:169.254.169.254]\" is where clouds serve "
+      "metadata and credentials; a job must not talk to it"}},
+    {"B45 [fe80::1]:80",
+     WithSink("http: {url: \"http://[fe80::1]:80/\"}\nformat: {json: {}}"),
+     {"job.yaml:9:20: spec.sinks[0].http.url: \"[fe80::1]\" is where clouds serve metadata and "
+      "credentials; a job must not talk to it"}},
+    {"B45 100.100.100.200",
+     WithSink("http: {url: \"http://100.100.100.200/\"}\nformat: {json: {}}"),
+     {"job.yaml:9:20: spec.sinks[0].http.url: \"100.100.100.200\" is where clouds serve metadata "
+      "and credentials; a job must not talk to it"}},
+    {"B45 169.253.1.1 is any address",
+     WithSink("http: {url: \"http://169.253.1.1/\"}\nformat: {json: {}}"),
+     {}},
+    {"B45 [::1] is any address",
+     WithSink("http: {url: \"http://[::1]/\"}\nformat: {json: {}}"),
+     {}},
+    {"B45 10.0.0.1 is any address",
+     WithSink("http: {url: \"http://10.0.0.1/\"}\nformat: {json: {}}"),
+     {}},
+    {"B45 metadata.example is any address",
+     WithSink("http: {url: \"http://metadata.example/\"}\nformat: {json: {}}"),
+     {}},
 };
 
 TEST(KindErrorTest, NamesPlaceFoundAndExpected) {

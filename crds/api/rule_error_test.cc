@@ -45,17 +45,15 @@ const std::vector<BadJob> kCases{
      {"job.yaml:7:43: spec.sinks[0].file.path: the source \"lines\" reads /data/*/*.txt, so it "
       "would read what this sink writes; use another folder"}},
     {"folders of a pathExpr in the folder of a source",
-     kHead +
-         "  sources: [{name: lines, file: {path: /data/in}, format: {text: {}}}]\n"
-         "  sinks:\n    - {name: a, from: lines, file: {path: /data, pathExpr: value}, format: "
-         "{text: {}}}\n",
+     kHead + "  sources: [{name: lines, file: {path: /data/in}, format: {text: {}}}]\n"
+             "  sinks:\n    - {name: a, from: lines, file: {path: /data, pathExpr: value}, format: "
+             "{text: {}}}\n",
      {"job.yaml:7:43: spec.sinks[0].file.path: the source \"lines\" reads /data/in, so it would "
       "read what this sink writes; use another folder"}},
     {"sink beside what a source reads",
-     kHead +
-         "  sources: [{name: lines, file: {path: '/data/*.csv'}, format: {text: {}}}]\n"
-         "  sinks:\n    - {name: a, from: lines, file: {path: /data}, format: {text: {}}}\n"
-         "    - {name: b, from: lines, file: {path: /data/out}, format: {text: {}}}\n",
+     kHead + "  sources: [{name: lines, file: {path: '/data/*.csv'}, format: {text: {}}}]\n"
+             "  sinks:\n    - {name: a, from: lines, file: {path: /data}, format: {text: {}}}\n"
+             "    - {name: b, from: lines, file: {path: /data/out}, format: {text: {}}}\n",
      {}},
     {"two http sources on one port",
      kHead + kSinkLine +
@@ -184,10 +182,66 @@ const std::vector<BadJob> kCases{
      WithSource("stdin: {}\nformat: {regex: {pattern: '(?P<a>.)(?P<b>.)', schema: {a: string}}}"),
      {"job.yaml:9:61: spec.sources[0].format.regex.schema: has no type for the group \"b\" of the "
       "pattern"}},
+    {"B17 empty lists",
+     kHead + "  sources: []\n  sinks: []\n",
+     {"job.yaml:5:12: spec.sources: expected at least 1 item, found 0",
+      "job.yaml:6:10: spec.sinks: expected at least 1 item, found 0"}},
+    {"B17 no value",
+     kHead + "  sources:\n  sinks: null\n",
+     {"job.yaml:5:3: spec.sources: has no value; give one or leave the field out",
+      "job.yaml:6:10: spec.sinks: has no value; give one or leave the field out"}},
+    {"B17 no sink", kHead + kSourceLine, {"job.yaml:5:3: spec.sinks: required and missing"}},
+    {"B18 two sources of a name",
+     kHead +
+         "  sources: [{name: lines, stdin: {}, format: {text: {}}}, {name: lines, generator: "
+         "{preset: Ysb}}]\n" +
+         kSinkLine,
+     {"job.yaml:5:66: spec.sources[1].name: the name \"lines\" is taken by spec.sources[0]"}},
+    {"B18 two sinks of a name",
+     kHead + kSourceLine +
+         "  sinks: [{name: out, from: lines, console: {}}, {name: out, from: lines, console: "
+         "{}}]\n",
+     {"job.yaml:6:57: spec.sinks[1].name: the name \"out\" is taken by spec.sinks[0]"}},
+    {"B18 sink from nowhere",
+     kHead + kSourceLine + "  sinks: [{name: out, from: lnes, console: {}}]\n",
+     {"job.yaml:6:29: spec.sinks[0].from: no source or stream \"lnes\"; did you mean \"lines\"?"}},
+    {"B21 zero length",
+     Steps("- aggregate: {window: {tumbling: {length: 0s}}, values: {num: count()}}"),
+     {"job.yaml:11:51: spec.streams[0].steps[0].aggregate.window.tumbling.length: must be longer "
+      "than 0s, found 0s"}},
+    {"B21 slide that is no part of the length",
+     Steps("- aggregate: {window: {sliding: {length: 10s, slide: 3s}}, values: {num: count()}}"),
+     {}},
+    {"B21 negative time of a dedup",
+     Steps("- dedup: {key: [value], within: -1s}"),
+     {"job.yaml:11:41: spec.streams[0].steps[0].dedup.within: must be longer than 0s, found -1s"}},
+    {"two sources of standard input",
+     kHead +
+         "  sources: [{name: lines, stdin: {}, format: {text: {}}}, {name: more, stdin: {}, "
+         "format: {text: {}}}]\n" +
+         kSinkLine,
+     {"job.yaml:5:79: spec.sources[1].stdin: standard input can be read by one source only"}},
 };
 
 TEST(RuleErrorTest, NamesPlaceFoundAndExpected) {
   for (const BadJob& bad : kCases) EXPECT_EQ(Errors(bad.text), bad.errors) << bad.name;
+}
+
+// They do no harm, and a job that is being written has some.
+TEST(RuleErrorTest, WarnsOfWhatNothingReads) {
+  const JobDocument document =
+      ParseJob(kHead + kSinkLine +
+               "  sources: [{name: lines, stdin: {}, format: {text: {}}}, {name: more, generator: "
+               "{preset: Ysb}}]\n  streams: [{name: alone, from: lines, steps: [{filter: "
+               "'true'}]}]\n");
+  std::vector<std::string> found;
+  for (const Diagnostic& diagnostic : document.diagnostics)
+    found.push_back(Render(diagnostic, "job.yaml", document.positions));
+  EXPECT_EQ(found, (std::vector<std::string>{
+                       "job.yaml:6:59: warning: spec.sources[1]: nothing reads the source "
+                       "\"more\"; it does no work",
+                       "job.yaml:7:13: warning: spec.streams[0]: nothing reads the stream "
+                       "\"alone\"; it does no work"}));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "crds/api/metadata_host.h"
 #include "crds/base/text.h"
 
 namespace millrace::api {
@@ -109,7 +110,13 @@ Status CheckRegex(std::string_view text) {
                       (text.empty() ? std::string("it is empty") : regex.error()));
 }
 
+Status RefuseCredentials(std::string_view address) {
+  if (address.find('@') == std::string_view::npos) return OkStatus();
+  return InvalidError("the address holds credentials; put them into a Secret");
+}
+
 Status CheckHost(std::string_view text) {
+  RETURN_IF_ERROR(RefuseCredentials(text));
   const bool ip6 = text.size() > 4 && text.front() == '[' && text.back() == ']' &&
                    text.find_first_not_of("0123456789abcdefABCDEF:.", 1) == text.size() - 1;
   if (ip6 || (!text.empty() && text.size() <= 253 && text.front() != '.' && OnlyOf(text, "-._")))
@@ -118,10 +125,10 @@ Status CheckHost(std::string_view text) {
 }
 
 Status CheckHostPort(std::string_view text) {
+  RETURN_IF_ERROR(RefuseCredentials(text));
   const std::string want = "; use host:port, for example kafka:9092 or [::1]:9092";
   if (text.find("://") != std::string_view::npos) {
-    return InvalidError(Quoted(text.find('@') == std::string_view::npos ? text : "...") +
-                        " is a URL, not an address" + want);
+    return InvalidError(Quoted(text) + " is a URL, not an address" + want);
   }
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return InvalidError(Quoted(text) + " has no port" + want);
@@ -249,10 +256,10 @@ Status CheckUrl(std::string_view url, std::span<const std::string_view> schemes,
   if (rest.find(' ') != std::string_view::npos) return InvalidError(Quoted(url) + " has a space");
   const size_t colon = authority.ends_with(']') ? std::string_view::npos : authority.rfind(':');
   const std::string_view host = authority.substr(0, colon);
-  if (host == "169.254.169.254" || host == "metadata.google.internal" ||
-      host == "[fd00:ec2::254]") {
-    return InvalidError(Quoted(host) +
-                        " is the metadata service of a cloud; a job must not talk to it");
+  if (IsMetadataHost(host)) {
+    return InvalidError(
+        Quoted(host) +
+        " is where clouds serve metadata and credentials; a job must not talk to it");
   }
   if (colon != std::string_view::npos) return CheckHostPort(authority);
   return CheckHost(host);

@@ -53,7 +53,12 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     Node node = Start(Node::Kind::kNull, mark);
     const size_t at = SkipProperties(text_, Offset(mark));
-    if (text_.substr(at).starts_with('~')) node.text = "~";
+    const std::string_view rest = text_.substr(at);
+    if (rest.starts_with('~')) node.text = "~";
+    // Where nothing is written the mark is that of the next token, lines below.
+    const bool written = rest.starts_with('~') || ToLowerAscii(rest.substr(0, 4)) == "null";
+    if (!written && !open_.empty() && open_.back().key.has_value())
+      node.position = open_.back().key->position;
     Add(std::move(node), anchor);
   }
 
