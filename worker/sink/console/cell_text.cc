@@ -1,6 +1,7 @@
 #include "worker/sink/console/cell_text.h"
 
 #include <charconv>
+#include <cmath>
 
 #include "crds/base/clock.h"
 #include "crds/base/text.h"
@@ -10,7 +11,10 @@
 namespace millrace::worker {
 namespace {
 
+// As string() writes it. The sign of a NaN differs between machines and says nothing.
 std::string DoubleText(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
   char text[32];
   const auto result = std::to_chars(text, text + sizeof text, value);
   return std::string(text, result.ptr);

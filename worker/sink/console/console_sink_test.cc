@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "worker/sink/console/captured_output.h"
 #include "worker/sink/console/cell_text.h"
 #include "worker/sink/word_rows.h"
@@ -125,6 +127,11 @@ TEST(CellTextTest, FormatsEachType) {
   EXPECT_EQ(text(Type(Kind::kBool), [](Column& c) { c.AppendBool(true); }), "true");
   EXPECT_EQ(text(Type(Kind::kInt), [](Column& c) { c.AppendInt(-5); }), "-5");
   EXPECT_EQ(text(Type(Kind::kDouble), [](Column& c) { c.AppendDouble(0.1); }), "0.1");
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(text(Type(Kind::kDouble), [](Column& c) { c.AppendDouble(-kNan); }), "NaN");
+  EXPECT_EQ(text(Type(Kind::kDouble), [](Column& c) { c.AppendDouble(kInfinity); }), "Infinity");
+  EXPECT_EQ(text(Type(Kind::kDouble), [](Column& c) { c.AppendDouble(-kInfinity); }), "-Infinity");
   EXPECT_EQ(text(Type(Kind::kString), [](Column& c) { c.AppendView("a\tb"); }), "a\\tb");
   EXPECT_EQ(text(Type(Kind::kBytes), [](Column& c) { c.AppendView("ab"); }), "YWI=");
   EXPECT_EQ(text(Type(Kind::kTimestamp), [](Column& c) { c.AppendInt(0); }),
