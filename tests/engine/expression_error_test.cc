@@ -8,6 +8,7 @@ namespace millrace::worker::testing {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::IsEmpty;
 
 std::string Repeat(const std::string& text, int times) {
@@ -50,6 +51,11 @@ TEST(ExpressionErrorTest, B25PlaceAndRule) {
       {"TooManySigns", Repeat("-", 5000) + "v > 1",
        "4001:more than 1,000 operators in a row; split the expression"},
       {"Backtracking", "k.matches(\"(a+)+$\")", ""},  // in linear time
+      {"RepeatedTooOften", "k.matches(\"(a{1000}){1000}\")",
+       "11:invalid regular expression: invalid repetition size: {1000}"},
+      {"LookAhead", "k.matches(\"(?=a)b\")",
+       "11:invalid regular expression: invalid perl operator: (?="},
+      {"UnknownFunction", "nofunc(k)", "1:no function nofunc()."},
       {"BadPattern", "k.matches(\"(a\")", "11:invalid regular expression: missing ): (a"},
   };
   for (const auto& [name, text, want] : cases) {
@@ -64,6 +70,18 @@ TEST(ExpressionErrorTest, B25PlaceAndRule) {
                                     ": spec.streams[0].steps[0].filter: " + want.substr(colon + 1)))
         << name;
   }
+}
+
+TEST(ExpressionErrorTest, B25NulIsACharacterThatNoExpressionHas) {
+  EXPECT_THAT(Check(Steps("{filter: \"val\\0ue == 'a'\"}")),
+              ElementsAre(EndsWith("filter: unexpected character \"\\u0000\"")));
+  EXPECT_THAT(Check(Steps("{filter: \"value == 'a\\0b'\"}")), IsEmpty()) << "in a string it may";
+}
+
+TEST(ExpressionErrorTest, B24CallsSayWhatTheyTake) {
+  EXPECT_THAT(CheckFilter("k.startsWith()"),
+              ElementsAre(EndsWith("steps[0].filter: no overload of startsWith() for (string); "
+                                   "there are (string, string)")));
 }
 
 std::vector<std::string> CheckValue(const std::string& text) {
@@ -83,6 +101,10 @@ TEST(ExpressionErrorTest, B24AggregatesSayWhatTheyTake) {
       {"nothing(v)", "1:no aggregate or function nothing()."},
       {"sum(sum(v))",
        "5:aggregates cannot be nested; aggregate the first result in a step of its own"},
+      {"sum()", "1:sum() takes 1 argument(s), found 0"},
+      {"sum(v, v)", "1:sum() takes 1 argument(s), found 2"},
+      {"count(v)", "1:count() takes 0 argument(s), found 1"},
+      {"avg(k)", "1:avg() takes int, uint, double or duration, found string"},
       {"sum(w)", "5:no field \"w\" in this record; it has: k, v."},
   };
   for (const auto& [text, want] : cases) {
