@@ -113,12 +113,12 @@ class SecretFileTest(SecretsCase):
         for data, message in cases:
             with self.subTest(data=data):
                 self.put("token", data)
-                self.assertEqual(self.refused(), 'millrace: sink "out": sink out: ' + message)
+                self.assertEqual(self.refused(), 'millrace: sink "out": ' + message)
 
     def test_names_a_missing_secret_key_and_flag(self):
-        self.assertEqual(self.refused(), 'millrace: sink "out": sink out: secret folder secrets/peer has neither "token" nor "password"\n')
+        self.assertEqual(self.refused(), 'millrace: sink "out": secret folder secrets/peer has neither "token" nor "password"\n')
         self.assertEqual(self.refused(secrets=None),
-                         'millrace: sink "out": sink out: secret "peer" is needed but no secrets folder is set; pass --secrets DIR\n')
+                         'millrace: sink "out": secret "peer" is needed but no secrets folder is set; pass --secrets DIR\n')
 
     def test_warns_of_a_file_that_others_can_read(self):
         self.put("token", SECRET.encode(), 0o644)

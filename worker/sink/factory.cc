@@ -136,10 +136,7 @@ Result<std::unique_ptr<Sink>> MakeSink(const api::Sink& spec, const SinkOptions&
   for (const api::Diagnostic& problem : problems) {
     if (!problem.warning) return InvalidError(problem.path + ": " + problem.message);
   }
-  SinkResult sink =
-      std::visit([&](const auto& kind) { return Make(kind, spec, options); }, spec.kind);
-  if (!sink.ok()) return sink.status().WithContext("sink " + spec.name);
-  return sink;
+  return std::visit([&](const auto& kind) { return Make(kind, spec, options); }, spec.kind);
 }
 
 }  // namespace millrace::worker

@@ -31,7 +31,7 @@ Status PushSource::Start(const SourcePosition& position) {
 }
 
 Result<SourceOffer> PushSource::Offer(const OfferRequest& request) {
-  RETURN_IF_ERROR(log_->status().WithContext("source " + name_));
+  RETURN_IF_ERROR(log_->status());
   ASSIGN_OR_RETURN(const uint64_t from, SequenceOf(*request.position));
   SourceOffer offer;
   offer.cursor = request.position->cursor;

@@ -34,7 +34,7 @@ Status HttpSource::Begin() {
   auto server = HttpServer::Start(
       options,
       {{"POST", spec_.path, [this](const HttpServerRequest& request) { return Handle(request); }}});
-  if (!server.ok()) return server.status().WithContext("source " + name());
+  if (!server.ok()) return server.status();
   server_ = std::move(server).value();
   return OkStatus();
 }
