@@ -16,8 +16,6 @@ import tempfile
 import time
 import unittest
 
-from contextlib import contextmanager
-
 MILLRACE = ""
 STOP_SECONDS = 1  # from Ctrl-C to the end, when the batch in work is short
 SEE_HELP = "See millrace --help.\n"
@@ -286,67 +284,6 @@ class SignalTest(CliTest):
             self.assertIsNone(process.poll(), "the batch in work is finished first")
             process.send_signal(signal.SIGINT)
             self.assertEqual(process.wait(3), 130)
-
-
-class MetricsTest(CliTest):
-    """B72 and B76: the status port, used and misused."""
-
-    @contextmanager
-    def serving(self):
-        process = self.start("run", self.endless, "--sink", "none", "--quiet", "--metrics-address", "127.0.0.1:0")
-        line = process.stderr.readline()
-        port = int(re.search(r"port=(\d+)", line).group(1))
-        yield process, port
-        self.assertEqual(self.fetch(port, "GET", "/metrics")[0], 200, "the engine was affected")
-        process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(20), 0)
-
-    @staticmethod
-    def fetch(port, method, path, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        try:
-            connection.request(method, path, headers=headers or {})
-            reply = connection.getresponse()
-            return reply.status, reply.read().decode()
-        finally:
-            connection.close()
-
-    def test_names_a_port_that_is_taken(self):
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            address = f"127.0.0.1:{taken.getsockname()[1]}"
-            result = self.run_cli("run", self.job, "--quiet", "--metrics-address", address)
-        self.assertEqual((result.stderr, result.returncode), (f"millrace: listen on {address}: the port is in use by another process\n", 1))
-
-    def test_serves_metrics_status_and_health(self):
-        with self.serving() as (_, port):
-            self.assertIn("# HELP", self.fetch(port, "GET", "/metrics")[1])
-            self.assertIn('"job":"lines"', self.fetch(port, "GET", "/status")[1])
-            self.assertEqual(self.fetch(port, "GET", "/healthz"), (200, "ok\n"))
-
-    def test_refuses_what_it_does_not_serve(self):
-        with self.serving() as (_, port):
-            self.assertEqual(self.fetch(port, "GET", "/../../etc/passwd"), (404, '{"error":"no such path"}\n'))
-            self.assertEqual(self.fetch(port, "GET", "/%2e%2e/%2e%2e/etc/passwd")[0], 404)
-            self.assertEqual(self.fetch(port, "POST", "/metrics"), (405, '{"error":"use GET"}\n'))
-
-    def test_closes_on_a_header_of_a_megabyte(self):
-        with self.serving() as (_, port):
-            try:
-                status = self.fetch(port, "GET", "/metrics", {"X-Long": "x" * (1 << 20)})[0]
-                self.assertIn(status // 100, (4,))
-            except (OSError, http.client.HTTPException):
-                pass  # closed: as good
-
-    def test_serves_others_beside_slow_and_idle_connections(self):
-        with self.serving() as (process, port):
-            idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
-            slow = socket.create_connection(("127.0.0.1", port))
-            slow.sendall(b"GET /metrics HT")
-            self.assertIsNone(process.poll())
-            for connection in idle:
-                connection.close()
-            self.assertEqual(self.fetch(port, "GET", "/readyz")[0], 200)
-            slow.close()
 
 
 class LocaleTest(CliTest):
