@@ -183,7 +183,8 @@ Status FileReader::ReadBlocks(Bytes* bytes, State* state) {
     const size_t consumed = SplitRecords(options_.framing, text, at_end, &records);
     const std::string_view rest = text.substr(consumed);
     if (rest.size() > kMaxRecordBytes) {
-      return InvalidError(*state->path + ":" + std::to_string(state->line) +
+      const int64_t before = state->lines_before ? state->lines_before() : 0;
+      return InvalidError(*state->path + ":" + std::to_string(before + state->line) +
                           ": a record is longer than " + std::to_string(kMaxRecordBytes) +
                           " bytes");
     }
