@@ -7,13 +7,16 @@ JOBS ?= $(shell nproc)
 export CCACHE_BASEDIR ?= /
 export CCACHE_NOHASHDIR ?= 1
 
-.PHONY: help demo build test test-cluster bench fuzz format tidy deps sanitize kafka crd bench-peers clean
+.PHONY: help demo build test test-cluster test-ship ship image bench fuzz format tidy deps sanitize kafka crd bench-peers clean
 
 help:
 	@echo "make demo      install what is needed, build, and count the words of this machine's own documentation"
 	@echo "make build     build ./build/release/millrace (PRESET=debug|asan+ubsan|tsan for others)"
 	@echo "make test      install what is needed, build everything, run every test"
 	@echo "make test-cluster  build a Kubernetes API server (minutes, once) and try the manifest and the examples on it"
+	@echo "make test-ship  build helm (minutes, once) and check the chart, dashboards and alerts (with Prometheus)"
+	@echo "make ship      write what the chart and deploy/ copy from other places"
+	@echo "make image     build the image with both programs (see scripts/image.sh)"
 	@echo "make sanitize  run the unit tests under asan+ubsan and tsan"
 	@echo "make kafka     run a Kafka broker on a free port of this machine until Ctrl-C (KAFKA=\"--brokers 3\")"
 	@echo "make crd       write crds/streamingjob.yaml from the descriptions of the fields"
@@ -41,7 +44,23 @@ test: build
 test-cluster:
 	@scripts/install-deps.sh --schema
 	@tests/crd/build_apiserver.sh
+	@tests/ship/build_helm.sh
 	@/usr/bin/python3 tests/crd/apiserver_test.py $(CURDIR)
+	@/usr/bin/python3 tests/ship/release_test.py $(CURDIR)
+
+test-ship: build
+	@scripts/install-deps.sh --schema --monitoring
+	@tests/ship/build_helm.sh
+	@ctest --preset $(PRESET) -L ship
+
+ship:
+	@dashboards/build.py
+	@tests/ship/build_helm.sh
+	@scripts/ship.py
+
+image:
+	@scripts/install-deps.sh --image
+	@scripts/image.sh
 
 sanitize:
 	@for preset in asan+ubsan tsan; do \

@@ -4,7 +4,8 @@
 Usage: ship.py [--check] [--helm HELM]
 
 values.schema.json is the one description of the chart's values: values.yaml and the table in the chart's README are printed from it.
-The manifest of the custom resource, the alerts and the dashboards are copied. deploy/ is rendered by helm (left out when it is not
+The manifest of the custom resource, the operator's rights, the alerts and the dashboards
+are copied. deploy/ is rendered by helm (left out when it is not
 given and not built).
 """
 import argparse
@@ -109,6 +110,8 @@ def wanted(helm):
     yield CHART / "values.yaml", values_yaml(schema)
     yield CHART / "README.md", readme(schema)
     yield CHART / "files/streamingjob.yaml", (ROOT / "crds/streamingjob.yaml").read_text()
+    for path in sorted((ROOT / "operator/rbac").glob("*.yaml")):
+        yield CHART / "files/rbac" / path.name, path.read_text()
     alerts = ROOT / "dashboards/alerts/millrace.yaml"
     if alerts.exists():
         yield CHART / "files/alerts.yaml", alerts.read_text()

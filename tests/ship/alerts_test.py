@@ -14,7 +14,7 @@ def main():
     if not shutil.which("promtool"):
         print("skipped: no promtool; scripts/install-deps.sh --monitoring installs it")
         sys.exit(77)
-    for command in (["check", "rules", "millrace.yaml"], ["test", "rules", "millrace_test.yaml"]):
+    for command in (["check", "rules", "millrace.yaml"], ["test", "rules", "millrace_test.yaml", "millrace_slow_test.yaml"]):
         done = subprocess.run(["promtool", *command], cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if done.returncode:
             sys.exit(done.stdout)

@@ -103,7 +103,7 @@ def alert_problems(alert, root, tested):
 
 def fired(tests):
     counts = {}
-    for case in (rule for test in tests["tests"] for rule in test["alert_rule_test"]):
+    for case in (rule for test in tests for rule in test["alert_rule_test"]):
         counts[case["alertname"]] = counts.get(case["alertname"], 0) + len(case["exp_alerts"])
     return counts
 
@@ -126,7 +126,7 @@ def main():
         found += [f"{path.name}: {text}" for text in here]
         all_queries += queries(board)
     rules = [rule for group in yaml.safe_load((root / "dashboards/alerts/millrace.yaml").read_text())["groups"] for rule in group["rules"]]
-    tested = fired(yaml.safe_load((root / "dashboards/alerts/millrace_test.yaml").read_text()))
+    tested = fired([test for path in (root / "dashboards/alerts").glob("*_test.yaml") for test in yaml.safe_load(path.read_text())["tests"]])
     alerts = [rule for rule in rules if "alert" in rule]
     for alert in alerts:
         found += alert_problems(alert, root, tested)

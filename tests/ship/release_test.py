@@ -32,6 +32,7 @@ QUESTIONS = [
     ("patch", "streamingjobs.streaming.millrace.io/status", SPACE, True),
     ("create", "deployments.apps", SPACE, True),
     ("update", "leases.coordination.k8s.io", SPACE, True),
+    ("get", "namespaces", SPACE, True),
     ("get", "secrets", SPACE, False),
     ("list", "secrets", "default", False),
     ("create", "pods", SPACE, False),
