@@ -38,6 +38,8 @@ Client::Client(std::unique_ptr<Transport> transport, std::unique_ptr<Token> toke
 // One call with the token of now; a second one with a new token where that was refused.
 Result<HttpAnswer> Client::SendOnce(HttpCall* call, const std::stop_token& stop) {
   ASSIGN_OR_RETURN(call->bearer, token_->Get());
+  if (call->method != "GET" && options_.may_write && !options_.may_write())
+    return AbortedError(NameOf(*call) + ": this process no longer leads");
   const MonotonicTime begun = clock_->Monotonic();
   Result<HttpAnswer> answer = transport_->Send(*call, stop);
   if (options_.on_answer)

@@ -18,6 +18,8 @@ struct ClientOptions {
   Duration watch_idle_timeout = std::chrono::seconds(150);  // bookmarks come every minute
   int max_attempts = 4;  // of a call the server turned away with 429, or 503 and Retry-After
   Duration max_retry_after = std::chrono::seconds(30);
+  // Asked before every write; false refuses it with kAborted. For a leader whose lease ran out.
+  std::function<bool()> may_write;
   // Called for every answer: the method and the status code, 0 without an answer.
   std::function<void(const std::string& method, int code, Duration took)> on_answer;
 };

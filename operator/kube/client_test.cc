@@ -66,6 +66,18 @@ TEST(ClientTest, AppliesWithAFixedManagerAndForceOnlyWhenAsked) {
   EXPECT_EQ(script.calls()[0].content_type, "application/apply-patch+yaml");
 }
 
+TEST(ClientTest, WritesNothingOnceItMayNot) {
+  bool leads = true;
+  ScriptedClient script(std::vector<ScriptedAnswer>(4, Answer(200, "{}")),
+                        {.may_write = [&] { return leads; }});
+  ASSERT_TRUE(script.client->Apply("/x", "{}", {}, {}).ok());
+  leads = false;
+  EXPECT_EQ(script.client->Apply("/x", "{}", {}, {}).status().code(), StatusCode::kAborted);
+  EXPECT_EQ(script.client->Delete("/x", "u", {}).code(), StatusCode::kAborted);
+  EXPECT_TRUE(script.client->Get("/x", {}).ok());
+  EXPECT_EQ(script.calls().size(), 2u);
+}
+
 TEST(ClientTest, DeletesOneObjectOnly) {
   ScriptedClient script({Answer(200, "{}")});
   ASSERT_TRUE(script.client->Delete("/x", "u1", {}).ok());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crds/api/edit_class.h"
+#include "crds/base/text.h"
 #include "operator/reconcile/ownership.h"
 #include "operator/resources/cluster_rules.h"
 
@@ -13,7 +14,8 @@ using api::Edit;
 using api::EditClass;
 using api::JobPhase;
 
-constexpr size_t kMaxErrors = 10;  // in one message
+constexpr size_t kMaxErrors = 10;        // in one message
+constexpr size_t kMaxErrorBytes = 2048;  // of status.lastError
 
 std::string TextOf(const api::Diagnostics& errors) {
   std::string text;
@@ -100,6 +102,33 @@ void SetCounts(const World& world, api::JobStatus* status) {
   status->workers.current = world.pods.total;
   status->workers.ready = world.pods.ready;
   status->workers.updated = world.pods.updated;
+  status->restarts = world.pods.restarts;
+}
+
+// The workers' progress moves with every batch; a status that is otherwise the same shows it anew
+// after this long.
+constexpr Duration kProgressInterval = std::chrono::seconds(30);
+
+void ShowProgress(const World& world, api::JobStatus* status) {
+  if (!world.report) return;
+  const WorkerReport& report = *world.report;
+  status->lag_records = report.lag_records;
+  status->batch.committed = report.committed_batch;
+  if (report.batch_time) {
+    status->batch.time = report.batch_time;
+    status->batch.duration = report.processing;
+    status->batch.scheduling_delay = report.scheduling_delay;
+    status->batch.total_delay = report.scheduling_delay + report.processing;
+  }
+  if (!report.error.empty())
+    status->last_error =
+        api::JobError{.message = Excerpt(report.error, kMaxErrorBytes), .time = report.error_time};
+}
+
+bool IsProgressDue(const World& world) {
+  if (!world.report || !world.report->batch_time) return false;
+  const std::optional<TimePoint>& shown = world.status.batch.time;
+  return !shown || *world.report->batch_time >= *shown + kProgressInterval;
 }
 
 void Finish(const World& world, TimePoint now, const std::string& refusal, Plan* plan) {
@@ -109,7 +138,9 @@ void Finish(const World& world, TimePoint now, const std::string& refusal, Plan*
                                                            : PhaseOf(world, *plan, settled, now);
   status.conditions = ConditionsOf(status.conditions, *status.phase, refusal, now);
   NoteStall(world, now, plan);
-  plan->write_status = status != world.status || plan->memory != world.memory;
+  plan->write_status =
+      status != world.status || plan->memory != world.memory || IsProgressDue(world);
+  if (plan->write_status) ShowProgress(world, &status);
   if (!refusal.empty() && plan->write_status) plan->events.push_back({true, "Refused", refusal});
 }
 

@@ -29,6 +29,7 @@ struct ObservedPods {
   int64_t total = 0;  // terminating ones included
   int64_t ready = 0;
   int64_t updated = 0;  // of the newest template
+  int64_t restarts = 0;
 };
 
 enum class CleanupState { kRunning, kDone, kFailed };
@@ -37,9 +38,14 @@ enum class CleanupState { kRunning, kDone, kFailed };
 struct WorkerReport {
   int64_t committed_batch = 0;
   int64_t lag_records = 0;
-  TimePoint last_commit;
-  bool completed = false;  // all sources ended
-  std::string halt;        // why the job halted; empty: it did not
+  TimePoint last_commit;                     // or the last time without anything to commit
+  bool completed = false;                    // all sources ended
+  std::string halt;                          // why the job halted; empty: it did not
+  std::optional<TimePoint> batch_time = {};  // of the newest committed batch, with its delays
+  Duration scheduling_delay{0};
+  Duration processing{0};
+  std::string error = {};  // of the last batch that failed
+  std::optional<TimePoint> error_time = {};
 };
 
 // What the planner remembers from pass to pass, written together with the status, as the text of

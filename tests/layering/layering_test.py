@@ -29,24 +29,26 @@ ALLOWED = {
                         "worker/coordination", "worker/source", "worker/sink", "worker/table"},
     "worker/metrics": {"crds/base", "worker/client", "worker/schedule", "worker/exec", "worker/coordination"},
     "worker/runtime": {"crds/base", "crds/api", "worker/data", "worker/plan", "worker/schedule", "worker/metrics", "worker/client", "worker/source",
-                       "worker/sink", "worker/table", "worker/coordination", "worker/exec"},
+                       "worker/sink", "worker/table", "worker/coordination", "worker/exec", "worker/state", "worker/step"},
     "worker": {"worker/runtime"},
     "operator/queue": {"crds/base"},
     "operator/kube": {"crds/base", "crds/api", "operator/queue"},
     "operator/resources": {"crds/base", "crds/api"},
     "operator/reconcile": {"crds/base", "crds/api", "operator/resources"},
+    "operator/controller": {"crds/base", "crds/api", "operator/queue", "operator/kube", "operator/resources", "operator/reconcile"},
+    "operator/runtime": {"crds/base", "operator/kube", "operator/controller", "worker/client"},
 }
 # Third-party headers and the only folders that may include them.
 FENCED = {
     r"yaml-cpp/": {"crds/api"},
     r"httplib\.h": {"worker/client"},
-    r"prometheus/": {"worker/metrics"},
+    r"prometheus/": {"worker/metrics", "operator/runtime"},
     r"cpprest/": {"operator/kube"},
     r"librdkafka/": {"worker/client"},
     r"hiredis/": {"worker/client"},
     r"zmq(\.h|\.hpp|_addon\.hpp)$": {"worker/client"},
     r"zstd\.h|zlib\.h|lz4|snappy": {"worker/client"},
-    r"CLI/": {"worker/runtime"},
+    r"CLI/": {"worker/runtime", "operator/runtime"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 
