@@ -35,7 +35,7 @@ def problems(path, root):
 
 def main():
     root = pathlib.Path(sys.argv[1]).resolve()
-    documents = [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("bench/*.md")]
+    documents = [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("bench/*.md"), *root.glob("dashboards/*.md"), *root.glob("helm/*/*.md")]
     found = [problem for path in sorted(documents) for problem in problems(path, root)]
     if found:
         sys.exit("\n".join(found))

@@ -26,6 +26,8 @@ GAP = 0.25  # cells
 def amount(value, unit):
     if unit == "percentunit":
         return f"{value * 100:.3g} %"
+    if unit == "s" and abs(value) >= 86400:
+        return f"{value / 86400:.3g} days"
     if unit == "s" and abs(value) < 1:
         return f"{value * 1000:.3g} ms"
     for factor, letter in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")) if unit == "bytes" else ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -75,7 +77,7 @@ def draw_graph(axes, panel, server, seconds):
             axes.plot([float(at) - now for at, _ in values], [float(y) for _, y in values], label=name, linewidth=1)
     for step in defaults["thresholds"]["steps"][1:]:
         axes.axhline(step["value"], color=COLOURS[step["color"]], linewidth=0.8, linestyle="--")
-    axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+    axes.set_ylim(bottom=0) if axes.dataLim.ymin >= 0 and axes.dataLim.ymax > 0 else axes.set_ylim(0, 1)
     axes.set_xlim(-seconds, 0)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value, unit)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} s"))
@@ -122,7 +124,7 @@ def draw(board, server, seconds, path):
 
 def shrink(path):
     from PIL import Image
-    Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
 
 
 def main():
