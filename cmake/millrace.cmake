@@ -1,3 +1,9 @@
+# Seconds that one binary of unit tests may take.
+set(MILLRACE_UNIT_TIMEOUT 300)
+if(MILLRACE_SANITIZE)
+  set(MILLRACE_UNIT_TIMEOUT 1200)
+endif()
+
 # millrace_library(<name> [DEPS ...] [PRIVATE_DEPS ...])
 #   One static library from the .cc files of this folder (and its direct sub-folders), tests and fuzzers left out.
 #   DEPS are our own libraries, PRIVATE_DEPS third-party ones that no header of ours shows.
@@ -22,7 +28,7 @@ function(millrace_library name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${target} ${ARG_TEST_DEPS} ${ARG_PRIVATE_DEPS} millrace_warnings GTest::gmock_main)
     add_test(NAME ${name} COMMAND ${name}_test)
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS unit
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${MILLRACE_UNIT_TIMEOUT} LABELS unit
       ENVIRONMENT "MILLRACE_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
   endif()
 endfunction()
