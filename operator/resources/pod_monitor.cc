@@ -14,6 +14,8 @@ Object BuildPodMonitor(const api::StreamingJob& job) {
         Element(out, [&] {
           Text(out, "port", "metrics");
           Text(out, "path", "/metrics");
+          // The label job of the metrics is the job's name, not that of the scrape.
+          Flag(out, "honorLabels", true);
         });
       });
     });
