@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kStepMs = 500;  // between looks at the stop token
 constexpr int kQueueFullMs = 5;
+constexpr int kShortLooks = 50;  // of 1 ms, for acknowledgements
 constexpr int kMetadataMs = 5000;
 constexpr int kMaxTopics = 10'000;
 constexpr size_t kMaxHeaders = 100;
@@ -323,11 +324,13 @@ KafkaSettled RdkafkaProducer::Dead(Status status) {
 
 // Waits until everything produced is acknowledged, or the first failure. A commit does so too, but
 // looks only every 10 ms while successes are not reported, and wakes the threads that send once.
+// Small batches are acknowledged within the first looks, which are short; bulk waits longer.
 void RdkafkaProducer::Drain(Patience* patience) {
+  int looks = 0;
   int step_ms = 1;
   while (rd_kafka_flush(handle_->get(), step_ms) == RD_KAFKA_RESP_ERR__TIMED_OUT) {
     if (!failure_.ok() || patience->Over()) return;
-    step_ms = std::min(step_ms + 1, kStepMs);
+    if (++looks > kShortLooks) step_ms = std::min(step_ms + 1, kStepMs);
   }
 }
 

@@ -103,7 +103,7 @@ class FakeProducer final : public KafkaProducer {
       case FakeKafka::End::kUnknownAborted:
         return {KafkaOutcome::kUnknown, UnavailableError("no answer"), ""};
       case FakeKafka::End::kTooLarge:
-        return {KafkaOutcome::kAborted, UnavailableError("too large"), open_.front().first};
+        return {KafkaOutcome::kAborted, UnavailableError("too large"), open_.back().first};
     }
     return {};
   }

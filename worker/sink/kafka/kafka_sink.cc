@@ -219,11 +219,18 @@ bool KafkaSink::Delivered(const SinkBatch& batch, const SinkPart& part) const {
   return ledger_.batch == batch.batch && ledger_.tasks.contains(task);
 }
 
+// The ledger's record goes first, so that one request adds its partition and that of the first
+// rows to the transaction: the client sends it a millisecond after the first of them.
 Status KafkaSink::Produce(const KafkaRows& rows, Attempt* attempt) {
   if (!attempt->begun) {
     Failpoint("kafka.before_produce");
     attempt->begun = true;
     RETURN_IF_ERROR(producer_->Begin());
+    if (peers_.ledger != nullptr) {
+      RETURN_IF_ERROR(
+          ProduceRecord(producer_.get(), std::to_string(seat_.slot), attempt->record.Format()));
+    }
+    Failpoint("kafka.mid_transaction");
   }
   return producer_->Produce(rows, options_.stop);
 }
@@ -240,7 +247,6 @@ Status KafkaSink::WritePart(const SinkPart& part, Attempt* attempt,
                      builder_.Build(rows, attempt->batch.batch_time, lookup, rejected));
     if (!delivered && !records.rows.empty()) RETURN_IF_ERROR(Produce(records, attempt));
   }
-  attempt->record.tasks.insert({part.stage, part.unit});
   return OkStatus();
 }
 
@@ -264,14 +270,9 @@ Status KafkaSink::ProduceRecord(KafkaProducer* producer, const std::string& slot
 
 Status KafkaSink::WriteAll(const std::vector<SinkPart>& parts, Attempt* attempt,
                            std::vector<RejectedRow>* rejected) {
+  for (const SinkPart& part : parts) attempt->record.tasks.insert({part.stage, part.unit});
   for (const SinkPart& part : parts) RETURN_IF_ERROR(WritePart(part, attempt, rejected));
-  if (!attempt->begun) return OkStatus();
-  Failpoint("kafka.mid_transaction");
-  if (peers_.ledger != nullptr) {
-    RETURN_IF_ERROR(
-        ProduceRecord(producer_.get(), std::to_string(seat_.slot), attempt->record.Format()));
-  }
-  Failpoint("kafka.before_commit");
+  if (attempt->begun) Failpoint("kafka.before_commit");
   return OkStatus();
 }
 
