@@ -240,6 +240,7 @@ def operator():
     variables = [data_source(), variable("namespace", "Namespace", 'label_values(workqueue_depth{name="streamingjob"}, namespace)')]
     board = Dashboard("millrace-operator", "Millrace / Operator", "The operator: leader, passes over jobs, requests to the API server.", variables, LINKS)
     leader = f'leader_election_master_status{{name="millrace-operator", {chosen}}}'
+    queue = f'{{name="streamingjob", {chosen}}}'
     passes = f'{{controller="streamingjob", {chosen}}}'
     own = f'and on (namespace, instance) workqueue_depth{{name="streamingjob", {chosen}}}'
     board.row("Is it healthy?")
@@ -254,10 +255,19 @@ def operator():
     board.graph("Errors", "cps", "Passes that ended with an error.", [(f"sum(rate(controller_runtime_reconcile_errors_total{passes}[$__rate_interval]))", "errors")])
     board.graph("Time of a pass", "s", "99th percentile.",
                 [(f"histogram_quantile(0.99, sum by (le) (rate(controller_runtime_reconcile_time_seconds_bucket{passes}[$__rate_interval])))", "99 %")])
+    board.graph("Passes at work", "short", "Passes that run now; never more than `operator.concurrency` of the chart.",
+                [(f"sum by (instance) (controller_runtime_active_workers{passes})", "{{instance}}")])
+    board.graph("Longest pass", "s", "How long the longest of the passes that run now has been at it.",
+                [(f"max by (instance) (workqueue_longest_running_processor_seconds{queue})", "{{instance}}")])
+    board.graph("Wait for a pass", "s", "From the reason to look at a job to its pass, 99th percentile; put-off retries are not counted.",
+                [(f"histogram_quantile(0.99, sum by (le) (rate(workqueue_queue_duration_seconds_bucket{queue}[$__rate_interval])))", "99 %")])
     board.row("Queue and API server")
     board.graph("Queue", "short", "Jobs that wait to be looked at.", [(f'sum by (instance) (workqueue_depth{{name="streamingjob", {chosen}}})', "{{instance}}")])
     board.graph("Requests", "reqps", "Requests to the API server by method and code.",
                 [(f"sum by (method, code) (rate(rest_client_requests_total{{{chosen}}}[$__rate_interval]) {own})", "{{method}} {{code}}")])
+    board.graph("Time of a request", "s", "99th percentile by verb, watches left out.",
+                [(f"histogram_quantile(0.99, sum by (verb, le) (rate(rest_client_request_duration_seconds_bucket{{{chosen}}}[$__rate_interval]) {own}))", "{{verb}}")])
+    board.graph("Retries", "cps", "Passes put off after a failure.", [(f"sum(rate(workqueue_retries_total{queue}[$__rate_interval]))", "retries")])
     board.graph("Leader", "short", "1 at the operator that leads.", [(f"max by (instance) ({leader})", "{{instance}}")])
     return board
 

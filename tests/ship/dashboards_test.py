@@ -21,8 +21,8 @@ except ImportError as error:
 UNITS = {"short", "rps", "Bps", "cps", "reqps", "s", "bytes", "percentunit"}
 MOST_STATS = 6
 # Told by other panels, or only of use when reading /metrics by eye.
-NOT_DRAWN = {"millrace_batch_id", "workqueue_adds_total", "workqueue_retries_total", "workqueue_queue_duration_seconds",
-             "workqueue_work_duration_seconds"}
+NOT_DRAWN = {"millrace_batch_id", "controller_runtime_max_concurrent_reconciles", "workqueue_adds_total",
+             "workqueue_work_duration_seconds", "workqueue_unfinished_work_seconds"}
 # Drawn and alerted on nowhere yet: the metrics of workers among each other.
 WORKERS = re.compile(r"millrace_(leader|leader_epoch|elections|slots?|key_groups|generations?|recover\w*|commit_seconds|blobs?|exchange|redis)(_|$)")
 RUNBOOK = re.compile(r"^# (\w+)\n\n.+?\n\n## Look\n\n```sh\n.+?```\n\n## Do\n\n- .+", re.DOTALL)
