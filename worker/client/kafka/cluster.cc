@@ -80,8 +80,18 @@ class KafkaCluster::Impl {
 
   Status Fetch(const KafkaRange& range, KafkaIsolation isolation, KafkaColumns columns,
                const KafkaVisitor& visitor, const std::stop_token& stop) {
-    const FetchContext context{&directory_, &pool_, &sizes_, settings_, clock_};
+    const FetchContext context{&directory_, &pool_, &sizes_, settings_, clock_, tails_.get()};
     return PartitionFetch(context, range, isolation, columns, buffers_, &visitor, stop).Run();
+  }
+
+  void ReadAhead(bool committed, Duration pace) {
+    if (!settings_.rack.empty()) return;
+    tails_ = std::make_unique<TailReader>(TailOptions{committed, pace}, &directory_, &pool_,
+                                          settings_, clock_);
+  }
+
+  std::optional<int64_t> EndAhead(const KafkaPartition& where) const {
+    return tails_ == nullptr ? std::nullopt : tails_->End(where);
   }
 
  private:
@@ -99,6 +109,7 @@ class KafkaCluster::Impl {
   ConnectionPool pool_;
   Directory directory_;
   FetchSize sizes_;
+  std::unique_ptr<TailReader> tails_;  // null: nothing is read ahead
 };
 
 KafkaCluster::KafkaCluster(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -131,6 +142,14 @@ Result<std::vector<KafkaOffsetAnswer>> KafkaCluster::ListOffsets(
 Status KafkaCluster::Fetch(const KafkaRange& range, KafkaIsolation isolation, KafkaColumns columns,
                            const KafkaVisitor& visitor, const std::stop_token& stop) {
   return impl_->Fetch(range, isolation, columns, visitor, stop);
+}
+
+void KafkaCluster::ReadAhead(KafkaIsolation isolation, Duration pace) {
+  impl_->ReadAhead(isolation == KafkaIsolation::kReadCommitted, pace);
+}
+
+std::optional<int64_t> KafkaCluster::EndAhead(const KafkaPartition& where) const {
+  return impl_->EndAhead(where);
 }
 
 }  // namespace millrace::worker

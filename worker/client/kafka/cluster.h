@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -96,6 +97,13 @@ class KafkaCluster {
   // ..." with both topic ids when the topic was recreated or deleted.
   Status Fetch(const KafkaRange& range, KafkaIsolation isolation, KafkaColumns columns,
                const KafkaVisitor& visitor, const std::stop_token& stop);
+
+  // From now on keeps what arrives behind a range that was fetched with `isolation` and a topic id,
+  // for the next one; asks for it at most once each `pace`. Not with client.rack: the leader
+  // answers. Requires: no Fetch before.
+  void ReadAhead(KafkaIsolation isolation, Duration pace);
+  // Where a partition that is read ahead ends, as ListOffsets would say; none for others.
+  std::optional<int64_t> EndAhead(const KafkaPartition& where) const;
 
  private:
   class Impl;

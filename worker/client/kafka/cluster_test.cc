@@ -55,14 +55,14 @@ TEST_F(KafkaClusterTest, FollowsTheLeaderWithoutRepeatingRecords) {
     if (key == kApiVersions.key) return ApiVersionsAnswer();
     if (key == kApiMetadata.key) return MetadataAnswer(ports, 1);
     asked.push_back(FetchOffset(body));
-    return FetchAnswer(Batch(0, {"a", "b", "c"}) + Batch(3, {"d"}));
+    return FakeFetch(Batch(0, {"a", "b", "c"}) + Batch(3, {"d"}));
   });
   FakeBroker first([&](int key, std::string_view body) -> std::optional<std::string> {
     if (key == kApiVersions.key) return ApiVersionsAnswer();
     if (key == kApiMetadata.key) return MetadataAnswer(ports, leader);
-    if (FetchOffset(body) == 0) return FetchAnswer(Batch(0, {"a", "b"}));
+    if (FetchOffset(body) == 0) return FakeFetch(Batch(0, {"a", "b"}));
     leader = 1;
-    return FetchAnswer("", 6);
+    return FakeFetch("", 6);
   });
   ports = {first.port(), second.port()};
   EXPECT_TRUE(Fetch(Connect(first).get(), 4).ok());
@@ -78,7 +78,7 @@ TEST_F(KafkaClusterTest, GoesOnBehindLostConnections) {
     if (key == kApiMetadata.key) return MetadataAnswer({port}, 0);
     if (++fetches % 2 == 0) return std::nullopt;
     const int64_t offset = FetchOffset(body);
-    return FetchAnswer(Batch(offset, {std::to_string(offset)}));
+    return FakeFetch(Batch(offset, {std::to_string(offset)}));
   });
   port = broker.port();
   EXPECT_TRUE(Fetch(Connect(broker).get(), 4).ok());
@@ -113,7 +113,7 @@ TEST_F(KafkaClusterTest, GivesUpWhenNoRecordComes) {
     if (key == kApiVersions.key) return ApiVersionsAnswer();
     if (key == kApiMetadata.key) return MetadataAnswer({port}, 0);
     clock_.Advance(std::chrono::seconds(10));
-    return FetchAnswer("");
+    return FakeFetch("");
   });
   port = broker.port();
   const Status status = Fetch(Connect(broker).get(), 4);
@@ -213,7 +213,7 @@ TEST_F(KafkaClusterTest, HearsStopWhileWaitingForRecords) {
     if (key == kApiVersions.key) return ApiVersionsAnswer();
     if (key == kApiMetadata.key) return MetadataAnswer({port}, 0);
     stop.request_stop();
-    return FetchAnswer("");
+    return FakeFetch("");
   });
   port = broker.port();
   EXPECT_EQ(Fetch(Connect(broker).get(), 4, stop.get_token()).code(), StatusCode::kAborted);

@@ -157,7 +157,7 @@ inline std::string MetadataAnswer(const std::vector<int>& ports, int leader, cha
   return body;
 }
 
-inline std::string FetchAnswer(const std::string& records, int16_t error = 0) {
+inline std::string FakeFetch(const std::string& records, int16_t error = 0) {
   std::string body;
   KafkaWriter writer(&body);
   writer.I32(0);

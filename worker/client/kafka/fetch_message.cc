@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <map>
+
 #include "worker/client/kafka/messages.h"
 #include "worker/client/kafka/wire.h"
 
@@ -10,23 +13,34 @@ constexpr int kSessionless = -1;  // session_epoch: neither use nor make a sessi
 constexpr int kUnknownEpoch = -1;
 constexpr int64_t kUnknownOffset = -1;
 
-void ReadPartition(KafkaReader* reader, FetchResponse* response) {
-  reader->I32();  // partition_index
-  const int16_t error = reader->I16();
-  if (response->error == 0) response->error = error;
-  response->high_watermark = reader->I64();
-  response->last_stable_offset = reader->I64();
-  response->log_start_offset = reader->I64();
+FetchAnswer ReadPartition(KafkaReader* reader) {
+  FetchAnswer answer;
+  answer.partition = reader->I32();
+  answer.error = reader->I16();
+  answer.high_watermark = reader->I64();
+  answer.last_stable_offset = reader->I64();
+  answer.log_start_offset = reader->I64();
   for (size_t count = reader->CompactCount(17); count > 0; --count) {
     AbortedTransaction aborted;
     aborted.producer_id = reader->I64();
     aborted.first_offset = reader->I64();
     reader->SkipTags();
-    response->aborted.push_back(aborted);
+    answer.aborted.push_back(aborted);
   }
-  response->preferred_replica = reader->I32();
-  response->records = reader->CompactBytes();
+  answer.preferred_replica = reader->I32();
+  answer.records = reader->CompactBytes();
   reader->SkipTags();
+  return answer;
+}
+
+void WritePartition(const FetchPartition& partition, KafkaWriter* writer) {
+  writer->I32(partition.partition);
+  writer->I32(partition.leader_epoch);
+  writer->I64(partition.offset);
+  writer->I32(kUnknownEpoch);   // last_fetched_epoch
+  writer->I64(kUnknownOffset);  // log_start_offset
+  writer->I32(partition.max_bytes);
+  writer->NoTags();
 }
 
 }  // namespace
@@ -41,17 +55,16 @@ std::string EncodeFetch(const FetchRequest& request) {
   writer.I8(request.committed ? 1 : 0);
   writer.I32(kNoSession);
   writer.I32(kSessionless);
-  writer.CompactCount(1);
-  writer.Raw(std::string_view(request.topic.data(), request.topic.size()));
-  writer.CompactCount(1);
-  writer.I32(request.partition);
-  writer.I32(request.leader_epoch);
-  writer.I64(request.offset);
-  writer.I32(kUnknownEpoch);   // last_fetched_epoch
-  writer.I64(kUnknownOffset);  // log_start_offset
-  writer.I32(request.partition_max_bytes);
-  writer.NoTags();
-  writer.NoTags();
+  std::map<TopicId, std::vector<const FetchPartition*>> topics;
+  for (const FetchPartition& partition : request.partitions)
+    topics[partition.topic].push_back(&partition);
+  writer.CompactCount(topics.size());
+  for (const auto& [topic, partitions] : topics) {
+    writer.Raw(std::string_view(topic.data(), topic.size()));
+    writer.CompactCount(partitions.size());
+    for (const FetchPartition* partition : partitions) WritePartition(*partition, &writer);
+    writer.NoTags();
+  }
   writer.CompactCount(0);  // forgotten_topics_data
   writer.CompactString(request.rack);
   writer.NoTags();
@@ -61,13 +74,17 @@ std::string EncodeFetch(const FetchRequest& request) {
 Result<FetchResponse> DecodeFetch(std::string_view body) {
   KafkaReader reader(body);
   FetchResponse response;
-  response.throttle_ms = reader.I32();
+  reader.I32();  // throttle_time_ms
   response.error = reader.I16();
   reader.I32();  // session_id
   for (size_t topics = reader.CompactCount(18); topics > 0; --topics) {
-    reader.Raw(TopicId{}.size());
-    for (size_t count = reader.CompactCount(37); count > 0; --count)
-      ReadPartition(&reader, &response);
+    TopicId topic{};
+    const std::string_view id = reader.Raw(topic.size());
+    std::copy(id.begin(), id.end(), topic.begin());
+    for (size_t count = reader.CompactCount(37); count > 0; --count) {
+      response.partitions.push_back(ReadPartition(&reader));
+      response.partitions.back().topic = topic;
+    }
     reader.SkipTags();
   }
   RETURN_IF_ERROR(reader.Finish("answer to Fetch"));

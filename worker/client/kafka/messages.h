@@ -96,29 +96,38 @@ struct ListOffsetsAnswer {
 };
 Result<std::vector<ListOffsetsAnswer>> DecodeListOffsets(std::string_view body);
 
-// One partition, outside of any fetch session.
-struct FetchRequest {
+// Outside of any fetch session.
+struct FetchPartition {
   TopicId topic{};
   int partition = 0;
   int leader_epoch = -1;
   int64_t offset = 0;
+  int max_bytes = 0;
+};
+struct FetchRequest {
   int max_wait_ms = 500;
   int min_bytes = 1;
   int max_bytes = 0;
-  int partition_max_bytes = 0;
   bool committed = true;
   std::string rack;
+  std::vector<FetchPartition> partitions;
 };
 std::string EncodeFetch(const FetchRequest& request);
-struct FetchResponse {
-  int throttle_ms = 0;
-  int16_t error = 0;  // the request's or the partition's
+// What is said of one partition.
+struct FetchAnswer {
+  TopicId topic{};
+  int partition = 0;
+  int16_t error = 0;
   int64_t high_watermark = -1;
   int64_t last_stable_offset = -1;
   int64_t log_start_offset = -1;
   int preferred_replica = -1;
   std::vector<AbortedTransaction> aborted;
   std::string_view records;  // of `body`
+};
+struct FetchResponse {
+  int16_t error = 0;  // of the whole request
+  std::vector<FetchAnswer> partitions;
 };
 Result<FetchResponse> DecodeFetch(std::string_view body);
 

@@ -35,6 +35,29 @@ CallLimit PartitionFetch::Limit() const {
 }
 
 Status PartitionFetch::Run() {
+  const Result<TopicId> topic = ParseTopicId(range_.topic_id);
+  const bool ahead =
+      context_.tails != nullptr && topic.ok() && context_.tails->committed() == committed_;
+  if (ahead) RETURN_IF_ERROR(ReadHeld(*topic));
+  RETURN_IF_ERROR(ReadFromBrokers());
+  if (ahead) context_.tails->Follow(range_.where, *topic, range_.to);
+  return OkStatus();
+}
+
+// What is damaged is fetched again; only the visitor's errors are returned.
+Status PartitionFetch::ReadHeld(const TopicId& topic) {
+  for (TailReader::Held& held : context_.tails->HeldFrom(range_.where, topic, range_.from)) {
+    if (walker_.done()) break;
+    const Status status = walker_.Walk(held.records, held.owner, std::move(held.aborted));
+    if (visitor_failed_) return status;
+    if (status.ok()) continue;
+    context_.tails->Forget(range_.where);
+    break;
+  }
+  return OkStatus();
+}
+
+Status PartitionFetch::ReadFromBrokers() {
   Duration backoff = context_.settings.backoff;
   while (!walker_.done()) {
     const int64_t before = walker_.next_offset();
@@ -95,18 +118,19 @@ Status PartitionFetch::ReadFromBroker() {
 Status PartitionFetch::Send(KafkaConnection* connection, const PartitionLeader& leader,
                             int64_t offset) {
   FetchRequest request;
-  request.topic = leader.topic;
-  request.partition = range_.where.partition;
-  request.leader_epoch = leader.epoch;
-  request.offset = offset;
-  request.max_wait_ms =
-      static_cast<int>(context_.settings.fetch_wait / std::chrono::milliseconds(1));
-  request.min_bytes = context_.settings.fetch_min_bytes;
-  request.max_bytes = context_.settings.fetch_max_bytes;
-  request.partition_max_bytes = context_.sizes->Bytes(
+  FetchPartition partition;
+  partition.topic = leader.topic;
+  partition.partition = range_.where.partition;
+  partition.leader_epoch = leader.epoch;
+  partition.offset = offset;
+  partition.max_bytes = context_.sizes->Bytes(
       range_.where, range_.to - offset,
       std::min(context_.settings.partition_max_bytes, context_.settings.fetch_max_bytes));
-  request.min_bytes = std::min(request.min_bytes, request.partition_max_bytes);
+  request.partitions = {partition};
+  request.max_wait_ms =
+      static_cast<int>(context_.settings.fetch_wait / std::chrono::milliseconds(1));
+  request.min_bytes = std::min(context_.settings.fetch_min_bytes, partition.max_bytes);
+  request.max_bytes = context_.settings.fetch_max_bytes;
   request.committed = committed_;
   request.rack = context_.settings.rack;
   return connection->Send(kApiFetch, EncodeFetch(request), Limit());
@@ -119,8 +143,7 @@ Status PartitionFetch::ReadResponses(KafkaConnection* connection, const Partitio
     CallLimit limit = Limit();
     limit.end += context_.settings.fetch_wait;
     ASSIGN_OR_RETURN(const KafkaBody body, connection->Receive(kApiFetch, limit));
-    ASSIGN_OR_RETURN(FetchResponse response, DecodeFetch(body.body));
-    RETURN_IF_ERROR(CheckResponse(response, leader));
+    ASSIGN_OR_RETURN(FetchAnswer response, TakeAnswer(body.body, leader));
     if (response.records.empty() && response.preferred_replica >= 0 &&
         response.preferred_replica != replica_) {
       replica_ = response.preferred_replica;
@@ -141,13 +164,25 @@ Status PartitionFetch::ReadResponses(KafkaConnection* connection, const Partitio
   }
 }
 
-Status PartitionFetch::CheckResponse(const FetchResponse& response, const PartitionLeader& leader) {
-  if (response.error == kErrorOffsetOutOfRange) return OutOfRange();
-  const std::string broker = "broker " + leader.address.text();
-  if (response.error == kErrorUnknownTopicOrPartition) {
-    return UnavailableError(broker + ": " + KafkaErrorName(response.error));
+Result<FetchAnswer> PartitionFetch::TakeAnswer(std::string_view body,
+                                               const PartitionLeader& leader) {
+  ASSIGN_OR_RETURN(FetchResponse response, DecodeFetch(body));
+  RETURN_IF_ERROR(CheckAnswer(response.error, leader));
+  if (response.partitions.size() != 1) {
+    return InternalError(leader.address.text() + " answers for " +
+                         std::to_string(response.partitions.size()) + " partitions, not for one");
   }
-  return KafkaErrorStatus(response.error, broker);
+  RETURN_IF_ERROR(CheckAnswer(response.partitions[0].error, leader));
+  return std::move(response.partitions[0]);
+}
+
+Status PartitionFetch::CheckAnswer(int16_t error, const PartitionLeader& leader) {
+  if (error == kErrorOffsetOutOfRange) return OutOfRange();
+  const std::string broker = "broker " + leader.address.text();
+  if (error == kErrorUnknownTopicOrPartition) {
+    return UnavailableError(broker + ": " + KafkaErrorName(error));
+  }
+  return KafkaErrorStatus(error, broker);
 }
 
 Status PartitionFetch::OutOfRange() {
@@ -164,12 +199,12 @@ Status PartitionFetch::OutOfRange() {
   return GoneError(message);
 }
 
-Status PartitionFetch::CheckProgress(const FetchResponse& response) {
+Status PartitionFetch::CheckProgress(const FetchAnswer& answer) {
   if (context_.clock->Monotonic() - progress_ < kPatience) return OkStatus();
   return UnavailableError("no record for 30 s: the range ends at " + std::to_string(range_.to) +
-                          ", the partition at " + std::to_string(response.high_watermark) +
+                          ", the partition at " + std::to_string(answer.high_watermark) +
                           ", its last stable offset is " +
-                          std::to_string(response.last_stable_offset));
+                          std::to_string(answer.last_stable_offset));
 }
 
 }  // namespace millrace::worker

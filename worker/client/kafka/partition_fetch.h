@@ -8,6 +8,7 @@
 #include "worker/client/kafka/directory.h"
 #include "worker/client/kafka/fetch_size.h"
 #include "worker/client/kafka/record_walker.h"
+#include "worker/client/kafka/tail_reader.h"
 
 namespace millrace::worker {
 
@@ -18,10 +19,11 @@ struct FetchContext {
   FetchSize* sizes;
   const KafkaSettings& settings;
   Clock* clock;
+  TailReader* tails;  // null: nothing is read ahead
 };
 
-// One call of KafkaCluster::Fetch, with its guarantees and errors. While one response is walked,
-// the next is already asked for. Used once; thread-compatible.
+// One call of KafkaCluster::Fetch, with its guarantees and errors. Begins with what was read ahead.
+// While one response is walked, the next is already asked for. Used once; thread-compatible.
 class PartitionFetch {
  public:
   // Without a record for so long the fetch gives up.
@@ -43,10 +45,13 @@ class PartitionFetch {
   Status ReadResponses(KafkaConnection* connection, const PartitionLeader& leader);
   Result<PartitionLeader> FindLeader();
   Status Send(KafkaConnection* connection, const PartitionLeader& leader, int64_t offset);
-  Status CheckResponse(const FetchResponse& response, const PartitionLeader& leader);
+  Result<FetchAnswer> TakeAnswer(std::string_view body, const PartitionLeader& leader);
+  Status CheckAnswer(int16_t error, const PartitionLeader& leader);
   Status OutOfRange();
   Status TopicGone(const std::string& found);
-  Status CheckProgress(const FetchResponse& response);
+  Status CheckProgress(const FetchAnswer& answer);
+  Status ReadHeld(const TopicId& topic);
+  Status ReadFromBrokers();
   CallLimit Limit() const;
   std::string Name() const;
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr Duration kMaxPollInterval = std::chrono::milliseconds(250);
 constexpr Duration kMinPollInterval = std::chrono::milliseconds(2);
+constexpr Duration kMinAheadPace = std::chrono::milliseconds(4);
 constexpr Duration kMetadataInterval = std::chrono::seconds(10);
 // How long a broker may know fewer records than were read, as it does while replicas change places.
 constexpr Duration kCatchUpTime = std::chrono::seconds(10);
@@ -59,8 +60,8 @@ KafkaSource::KafkaSource(std::string name, const api::KafkaSource& spec, const S
                          std::unique_ptr<KafkaOffsetMirror> mirror)
     : name_(std::move(name)), spec_(spec), hidden_(options.wanted.get()), clock_(options.clock),
       offering_{name_, spec.on_missing_offsets, spec.end_at.has_value()},
-      stop_with_job_(options.stop, [this] { stop_.request_stop(); }), cluster_(std::move(cluster)),
-      watcher_(std::make_unique<KafkaWatcher>(KafkaWatcherOptions{name_, spec, PollInterval(options.batch_interval), MetadataInterval(spec)},
+      stop_with_job_(options.stop, [this] { stop_.request_stop(); }), poll_interval_(PollInterval(options.batch_interval)), cluster_(std::move(cluster)),
+      watcher_(std::make_unique<KafkaWatcher>(KafkaWatcherOptions{name_, spec, poll_interval_, MetadataInterval(spec)},
                                               cluster_.get(), options.clock)),
       mirror_(std::move(mirror)) {}
 
@@ -73,6 +74,7 @@ void KafkaSource::Stop() {
 }
 
 Status KafkaSource::Start(const SourcePosition& position) {
+  cluster_->ReadAhead(IsolationOf(spec_), std::max(kMinAheadPace, poll_interval_));
   ASSIGN_OR_RETURN(cursor_, KafkaCursor::Decode(position.cursor));
   cursor_text_ = base_text_ = position.cursor;
   RETURN_IF_ERROR(watcher_->LookNow(cursor_.topic_ids, stop_.get_token()));

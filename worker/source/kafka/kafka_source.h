@@ -53,6 +53,7 @@ class KafkaSource final : public Source {
   const KafkaOfferOptions offering_;
   std::stop_source stop_;
   std::stop_callback<std::function<void()>> stop_with_job_;
+  const Duration poll_interval_;
   std::unique_ptr<KafkaCluster> cluster_;
   std::unique_ptr<KafkaWatcher> watcher_;
   std::unique_ptr<KafkaOffsetMirror> mirror_;

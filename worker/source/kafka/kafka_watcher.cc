@@ -82,9 +82,13 @@ Status KafkaWatcher::LookAtTopics(const std::stop_token& stop) {
 Status KafkaWatcher::LookAtOffsets(bool starts, const std::stop_token& stop) {
   if (current_.partitions.empty()) return OkStatus();
   std::vector<KafkaOffsetQuery> queries;
-  for (const KafkaPartitionView& partition : current_.partitions) {
-    queries.push_back({{partition.topic, partition.partition}, starts ? kKafkaEarliest : kKafkaLatest});
+  for (KafkaPartitionView& partition : current_.partitions) {
+    const KafkaPartition where{partition.topic, partition.partition};
+    const std::optional<int64_t> end = starts ? std::nullopt : cluster_->EndAhead(where);
+    if (end) partition.end = std::max(partition.end, *end);
+    else queries.push_back({where, starts ? kKafkaEarliest : kKafkaLatest});
   }
+  if (queries.empty()) return OkStatus();
   ASSIGN_OR_RETURN(const std::vector<KafkaOffsetAnswer> answers, cluster_->ListOffsets(queries, IsolationOf(options_.spec), stop));
   Status worst;
   for (const KafkaOffsetAnswer& answer : answers) {
