@@ -26,10 +26,13 @@ const std::map<std::string_view, EditClass>& Classes() {
   return classes;
 }
 
-// Hands each top-level member to a FieldWriter of its own. Thread-compatible.
-class Digester final : public Fields {
+constexpr std::string_view kWork[] = {"maxParallelism", "models",  "onError", "reset",
+                                      "sinks",          "sources", "streams", "tables"};
+
+// Hands each top-level member to a FieldWriter of its own: name -> JSON. Thread-compatible.
+class Writer final : public Fields {
  public:
-  explicit Digester(FieldDigests* out) : out_(out) {}
+  explicit Writer(std::map<std::string, std::string>* out) : out_(out) {}
   void OnText(const Field& f, TextSlot s) override { Note(f, &Fields::OnText, s); }
   void OnInt(const Field& f, IntSlot s) override { Note(f, &Fields::OnInt, s); }
   void OnDouble(const Field& f, DoubleSlot s) override { Note(f, &Fields::OnDouble, s); }
@@ -48,20 +51,54 @@ class Digester final : public Fields {
     JsonWriter text;
     FieldWriter writer(&text);
     (static_cast<Fields&>(writer).*method)(field, slot);
-    (*out_)[std::string(field.name)] = HexEncode(Sha256(text.text())).substr(0, kDigits);
+    (*out_)[std::string(field.name)] = text.text();
   }
 
-  FieldDigests* out_;
+  std::map<std::string, std::string>* out_;
 };
+
+// Top-level field -> its JSON, empty where it is not set.
+std::map<std::string, std::string> WriteFields(const StreamingJobSpec& spec) {
+  StreamingJobSpec copy = spec;  // descriptions read and write, so they take no const
+  std::map<std::string, std::string> fields;
+  Writer writer(&fields);
+  Describe(writer, copy);
+  return fields;
+}
 
 }  // namespace
 
 FieldDigests DigestFields(const StreamingJobSpec& spec) {
-  StreamingJobSpec copy = spec;  // descriptions read and write, so they take no const
-  FieldDigests digests;
-  Digester digester(&digests);
-  Describe(digester, copy);
+  FieldDigests digests = WriteFields(spec);
+  for (auto& [field, text] : digests) text = HexEncode(Sha256(text)).substr(0, kDigits);
   return digests;
+}
+
+bool DecidesWork(std::string_view field) {
+  return std::find(std::begin(kWork), std::end(kWork), field) != std::end(kWork);
+}
+
+std::string WorkText(const StreamingJobSpec& spec) {
+  std::string work;
+  for (const auto& [field, text] : WriteFields(spec)) {
+    if (DecidesWork(field)) work += field + '\n' + text + '\n';
+  }
+  return work;
+}
+
+void TakeHotFields(const StreamingJobSpec& from, StreamingJobSpec* to) {
+  to->autoscaling = from.autoscaling;
+  to->backpressure = from.backpressure;
+  to->batch_interval = from.batch_interval;
+  to->deletion = from.deletion;
+  to->disruption_budget_max_unavailable = from.disruption_budget_max_unavailable;
+  to->health_check = from.health_check;
+  to->logging = from.logging;
+  to->missed_batches = from.missed_batches;
+  to->poison_batch = from.poison_batch;
+  to->restart_policy = from.restart_policy;
+  to->ttl_after_finished = from.ttl_after_finished;
+  to->upgrade = from.upgrade;
 }
 
 EditClass ClassOf(std::string_view field) {

@@ -35,6 +35,15 @@ Edit Classify(const FieldDigests& old_fields, const FieldDigests& new_fields);
 // The fields of `edit` that have that class.
 std::vector<std::string> FieldsOf(const Edit& edit, EditClass edit_class);
 
+// Whether what batches compute depends on the field: specs that agree in these do the same work.
+// The place of the state is none of them.
+bool DecidesWork(std::string_view field);
+// The fields that decide the work, as text. Equal for specs that do the same work. Pure.
+std::string WorkText(const StreamingJobSpec& spec);
+
+// Gives `to` the hot fields of `from`.
+void TakeHotFields(const StreamingJobSpec& from, StreamingJobSpec* to);
+
 // The class of one top-level field; kRoll for one that this build does not know. Pure.
 EditClass ClassOf(std::string_view field);
 

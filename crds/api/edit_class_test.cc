@@ -47,5 +47,44 @@ TEST(EditClassTest, TakingAnOptionalFieldAwayIsAnEdit) {
               ElementsAre("ttlAfterFinished"));
 }
 
+StreamingJobSpec WithOtherHotFields() {
+  StreamingJobSpec spec;
+  spec.autoscaling.max_workers = 9;
+  spec.backpressure.min_rate = 7;
+  spec.batch_interval = std::chrono::seconds(7);
+  spec.deletion.drain = false;
+  spec.disruption_budget_max_unavailable = 3;
+  spec.health_check.stalled_after = std::chrono::seconds(7);
+  spec.logging.level = Logging::Level::kDebug;
+  spec.missed_batches = StreamingJobSpec::MissedBatches::kCoalesce;
+  spec.poison_batch.attempts = 9;
+  spec.restart_policy.max_restarts = 2;
+  spec.ttl_after_finished = std::chrono::hours(1);
+  spec.upgrade.allow_state_loss = true;
+  return spec;
+}
+
+TEST(EditClassTest, AllHotFieldsAndNoOthersAreTakenOver) {
+  const StreamingJobSpec other = WithOtherHotFields();
+  const Edit edit = Classify(DigestFields({}), DigestFields(other));
+  size_t hot = 0;
+  for (const auto& [field, digest] : DigestFields({})) hot += ClassOf(field) == EditClass::kHot;
+  EXPECT_EQ(FieldsOf(edit, EditClass::kHot).size(), hot);
+  StreamingJobSpec taken;
+  taken.workers = 4;
+  TakeHotFields(other, &taken);
+  EXPECT_THAT(Classify(DigestFields(other), DigestFields(taken)).fields, ElementsAre("workers"));
+}
+
+TEST(EditClassTest, HotFieldsDoNotDecideTheWork) {
+  EXPECT_EQ(WorkText(WithOtherHotFields()), WorkText({}));
+  for (const auto& [field, digest] : DigestFields({})) {
+    EXPECT_TRUE(!DecidesWork(field) || ClassOf(field) >= EditClass::kRoll) << field;
+  }
+  StreamingJobSpec other;
+  other.sinks.emplace_back().name = "out";
+  EXPECT_NE(WorkText(other), WorkText({}));
+}
+
 }  // namespace
 }  // namespace millrace::api

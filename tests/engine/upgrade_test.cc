@@ -32,7 +32,7 @@ class UpgradeTest : public ::testing::Test {
 TEST_F(UpgradeTest, KeepsStateThatTheEditDoesNotTouch) {
   Status status;
   RunOnce(Spec("k", "hits: count()"), &status);
-  EXPECT_THAT(RunOnce(Spec("k", "hits: count()", "  batchInterval: 2s\n"), &status),
+  EXPECT_THAT(RunOnce(Spec("k", "hits: count()", "  onError: Skip\n"), &status),
               ElementsAre(ElementsAre(R"({"k":"a","hits":2})")));
   EXPECT_THAT(status, IsOk());
 }
@@ -74,7 +74,7 @@ TEST_F(UpgradeTest, RefusesAnEditOverAHalfWrittenBatch) {
     engine.sink("out").on_deliver = [](const SinkBatch&) { return InternalError("power cut"); };
     EXPECT_FALSE(engine.Run().ok());
   }
-  Engine engine(Spec("k", "hits: count()", "  batchInterval: 2s\n"),
+  Engine engine(Spec("k", "hits: count()", "  onError: Skip\n"),
                 {.ticks = {{"src", {{{Record("a", 1)}}}}}, .state = state_});
   engine.sink("out").delivered_batch = 1;
   EXPECT_EQ(engine.Run().message(),

@@ -35,7 +35,7 @@ TEST_F(RedisJobStoreTest, DoesWhatTheProtocolAsksOfEveryStore) {
 
 TEST_F(RedisJobStoreTest, SaysThatNothingWasDoneWhenTheServerIsAway) {
   const std::unique_ptr<JobStore> store = Make();
-  ASSERT_TRUE(store->Call(InitJob{1, "spec"}).ok());
+  ASSERT_TRUE(store->Call(InitJob{1, "spec", {}}).ok());
   server_->Kill();
   const StoreReply reply = store->Call(ReadJob{});
   EXPECT_TRUE(reply.code == StoreCode::kUnavailable || reply.code == StoreCode::kUnknown)

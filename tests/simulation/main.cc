@@ -57,15 +57,19 @@ int main(int argc, char** argv) {
   const auto begin = std::chrono::steady_clock::now();
   int64_t committed = 0;
   int64_t halted = 0;
+  int64_t changes = 0;
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     WorldOptions options = base;
     options.seed = seed;
     options.nodes = 1 + static_cast<int>(seed % 4);
     options.rollback = seed % 10 == 3;
     options.wipe = seed % 50 == 7;
+    options.edits = seed % 3 == 0;
+    options.counted = seed % 2 == 0;
     World world(options);
     const std::string violation = world.Run();
     committed += world.committed();
+    changes += world.changes();
     halted += world.halted().empty() ? 0 : 1;
     if (base.trace)
       std::printf("seed %llu: %lld batches, halted: %s\n", static_cast<unsigned long long>(seed),
@@ -78,8 +82,10 @@ int main(int argc, char** argv) {
   }
   const double took =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("%llu seeds, %lld batches committed, %lld runs halted as they should, %.1f s\n",
-              static_cast<unsigned long long>(seeds), static_cast<long long>(committed),
-              static_cast<long long>(halted), took);
+  std::printf(
+      "%llu seeds, %lld batches committed, %lld runs halted as they should, %lld edits took over, "
+      "%.1f s\n",
+      static_cast<unsigned long long>(seeds), static_cast<long long>(committed),
+      static_cast<long long>(halted), static_cast<long long>(changes), took);
   return 0;
 }

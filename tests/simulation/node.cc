@@ -15,10 +15,9 @@ constexpr int kLeaseCore = 0;
 constexpr int kLeaderCore = 1;
 constexpr int kMemberCore = 2;
 
-worker::LeaderConfig LeaderConfigOf() {
+worker::LeaderConfig LeaderConfigOf(const worker::OwnSpec& spec) {
   worker::LeaderConfig config;
-  config.groups = kGroups;
-  config.spec_hash = "spec";
+  config.spec = spec;
   config.heartbeat = kLease / 3;
   config.member_timeout = kLease;
   config.gather = milliseconds(500);
@@ -61,6 +60,7 @@ Status SimPlanMaker::Resume(const worker::CommitHead&,
 }
 
 Status SimPlanMaker::Adopt(const worker::PlanEntry& plan) {
+  if (plan.spec_hash != spec_hash_) return InvalidError("plan of another spec");
   ASSIGN_OR_RETURN(const worker::BatchPlan decoded, worker::DecodePlan(plan.bytes));
   for (const worker::PlannedRange& range : decoded.sources.at(0).ranges)
     positions_[range.partition] = std::stoll(range.to);
@@ -73,7 +73,7 @@ Result<std::optional<std::string>> SimPlanMaker::Next(int64_t batch) {
   worker::BatchPlan plan;
   plan.batch = batch;
   plan.batch_time = TimePoint(world_->now().time_since_epoch());
-  plan.spec_hash = "spec";
+  plan.spec_hash = spec_hash_;
   worker::PlannedSource& source = plan.sources.emplace_back();
   source.name = "in";
   for (int partition = 0; partition < kPartitions; ++partition) {
@@ -97,11 +97,12 @@ worker::CommitParts SimPlanMaker::Finish(int64_t batch, const std::vector<std::s
 
 // ---- the process ----
 
-Node::Node(World* world, uint64_t number)
+Node::Node(World* world, uint64_t number, worker::OwnSpec spec)
     : id(number),
       address("node-" + std::to_string(number)),
       world_(world),
-      lease_({kLease, 0, "spec", true}, {address, address},
+      spec_(std::move(spec)),
+      lease_({kLease, spec_.generation, spec_.hash, true}, {address, address},
              [world] { return std::to_string(world->random()()); }),
       member_({address, address}, milliseconds(200)) {}
 
@@ -237,10 +238,10 @@ void Node::Do(const worker::EndLeadership& action) {
 void Node::Do(const worker::LeadershipWon& action) {
   world_->Trace(address + " leads, epoch " + std::to_string(action.lease.epoch));
   ++leader_number_;
-  maker_ = std::make_unique<SimPlanMaker>(world_);
-  leader_ = std::make_unique<worker::LeaderCore>(LeaderConfigOf(), worker::Seat{address, address},
-                                                 action.lease, maker_.get(),
-                                                 [this] { return world_->random()(); });
+  maker_ = std::make_unique<SimPlanMaker>(world_, spec_.hash);
+  leader_ = std::make_unique<worker::LeaderCore>(
+      LeaderConfigOf(spec_), worker::Seat{address, address}, action.lease, maker_.get(),
+      [this] { return world_->random()(); });
   leader_->Start(world_->now());
   if (leaving_) leader_->StepDown(world_->now());
 }

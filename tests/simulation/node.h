@@ -16,7 +16,8 @@ namespace millrace::simulation {
 // Plans of the toy job, a few records of each partition at a time.
 class SimPlanMaker final : public worker::PlanMaker {
  public:
-  explicit SimPlanMaker(World* world) : world_(world) {}
+  SimPlanMaker(World* world, std::string spec_hash)
+      : world_(world), spec_hash_(std::move(spec_hash)) {}
   Status Resume(const worker::CommitHead& commit,
                 const std::map<std::string, std::string>& offsets) override;
   Status Adopt(const worker::PlanEntry& plan) override;
@@ -27,6 +28,7 @@ class SimPlanMaker final : public worker::PlanMaker {
 
  private:
   World* world_;
+  std::string spec_hash_;
   std::map<int, int64_t> positions_;
   std::map<int64_t, worker::BatchPlan> planned_;
   MonotonicTime due_;
@@ -35,12 +37,13 @@ class SimPlanMaker final : public worker::PlanMaker {
 // One worker process: the three cores that production runs, and an engine for the toy job.
 class Node {
  public:
-  Node(World* world, uint64_t id);
+  Node(World* world, uint64_t id, worker::OwnSpec spec);
 
   void Start();
   void Leave();
   bool gone() const;
   bool leaving() const { return leaving_; }
+  const std::string& spec_hash() const { return spec_.hash; }
 
   uint64_t id = 0;
   std::string address;
@@ -89,6 +92,7 @@ class Node {
   void FinishCompute();
 
   World* world_;
+  worker::OwnSpec spec_;
   worker::LeaseCore lease_;
   worker::MemberCore member_;
   std::unique_ptr<SimPlanMaker> maker_;

@@ -49,7 +49,11 @@ void World::Violation(std::string text) {
 
 void World::OnHalt(const Status& status) {
   if (halted_.empty()) halted_ = status.message();
-  if (!disturbed_) Violation("halted without a reason: " + status.message());
+  if (disturbed_) return;
+  const int64_t next = store_.facts().commit.batch + 1;
+  const bool begun = options_.edits && sink_.rows().contains(next);
+  if (!begun || !status.message().starts_with("UpgradeBlocked"))
+    Violation("halted without a reason: " + status.message());
 }
 
 void World::After(Duration delay, Node* node, std::function<void()> event) {
@@ -122,7 +126,9 @@ StoreReply World::Apply(const worker::StoreRequest& request) {
       if (entry.batch == commit->batch) plan = entry.bytes;
     }
   }
+  const std::string spec = store_.facts().spec_hash;
   StoreReply reply = store_.Call(request);
+  if (store_.facts().spec_hash != spec) ++changes_;
   if (commit != nullptr && reply.ok()) {
     const Result<worker::BatchPlan> decoded = worker::DecodePlan(plan);
     if (!decoded.ok())
@@ -178,9 +184,18 @@ void World::CheckRecovered(int64_t batch, int group, const Counts& state) {
 
 void World::StartNode() {
   const uint64_t id = ++last_node_;
-  nodes_[id] = std::make_unique<Node>(this, id);
+  nodes_[id] = std::make_unique<Node>(this, id, Spec());
   Trace("start node-" + std::to_string(id));
   After(Duration(1), nodes_[id].get(), [node = nodes_[id].get()] { node->Start(); });
+}
+
+worker::OwnSpec World::Spec() const {
+  worker::OwnSpec spec;
+  spec.generation = options_.counted ? spec_ : 0;
+  spec.hash = "spec-" + std::to_string(spec_);
+  spec.record = {{{"sinks", "same"}, {"streams", spec.hash}}, "counts\tint\n"};
+  spec.groups = kGroups;
+  return spec;
 }
 
 void World::EndNode(uint64_t id) {
@@ -248,11 +263,41 @@ void World::InjectFault() {
   }
 }
 
+void World::ScheduleEdit() {
+  After(Between(3000000, 15000000), nullptr, [this] {
+    if (!faults_) return;
+    ++spec_;
+    Trace("edit " + std::to_string(spec_));
+    ScheduleEdit();
+  });
+}
+
+// One worker of an older job file leaves once there is one of the newest.
+void World::ReplaceOne() {
+  const std::string newest = Spec().hash;
+  Node* old = nullptr;
+  bool has_newest = false;
+  for (const auto& [id, node] : nodes_) {
+    if (node->leaving()) continue;
+    if (node->spec_hash() == newest)
+      has_newest = true;
+    else
+      old = node.get();
+  }
+  if (old == nullptr || (!has_newest && !Chance(0.2))) return;
+  old->Leave();
+  After(kGrace, nullptr, [this, id = old->id] {
+    if (nodes_.contains(id)) EndNode(id);
+  });
+}
+
 // Starts workers that are missing, as a Deployment does, now and again.
 void World::KeepReplicas() {
   int running = 0;
   for (const auto& [id, node] : nodes_) running += node->leaving() ? 0 : 1;
-  for (; running < replicas_; ++running) StartNode();
+  const bool surge = options_.edits && Chance(0.5);
+  for (; running < replicas_ + (surge ? 1 : 0); ++running) StartNode();
+  ReplaceOne();
   After(Between(100000, 2000000), nullptr, [this] { KeepReplicas(); });
 }
 
@@ -300,10 +345,24 @@ void World::Step(Event event) {
   }
 }
 
+void World::CheckEnd(int64_t committed) {
+  if (static_cast<int64_t>(digests_.size()) < committed + kCommitsWanted)
+    Violation("I13: no commits after the faults ended: " + std::to_string(digests_.size()) +
+              " after " + std::to_string(committed));
+  const std::string newest = Spec().hash;
+  const bool replaced = std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+    return node.second->spec_hash() == newest;
+  });
+  if (replaced && store_.facts().commit.spec_hash != newest)
+    Violation("the newest job file does not run: " + store_.facts().commit.spec_hash);
+}
+
 std::string World::Run() {
-  (void)store_.Call(worker::InitJob{0, "spec"});
+  (void)store_.Call(
+      worker::InitJob{Spec().generation, Spec().hash, worker::EncodeSpec(Spec().record)});
   KeepReplicas();
   ScheduleFault();
+  if (options_.edits) ScheduleEdit();
   if (options_.rollback || options_.wipe) {
     const Duration at = Between(5000000, 25000000);
     After(at, nullptr, [this] { copy_.emplace(store_, blobs_); });
@@ -320,12 +379,9 @@ std::string World::Run() {
       committed = static_cast<int64_t>(digests_.size());
     Step(std::move(event));
   }
-  if (violation_.empty() && halted_.empty() && !(disturbed_ && options_.wipe) &&
-      static_cast<int64_t>(digests_.size()) < committed + kCommitsWanted &&
-      store_.facts().halt.empty()) {
-    Violation("I13: no commits after the faults ended: " + std::to_string(digests_.size()) +
-              " after " + std::to_string(committed));
-  }
+  if (violation_.empty() && halted_.empty() && store_.facts().halt.empty() &&
+      !(disturbed_ && options_.wipe))
+    CheckEnd(committed);
   return violation_;
 }
 

@@ -16,6 +16,7 @@
 #include "tests/simulation/toy_job.h"
 #include "worker/coordination/cluster/lease_core.h"
 #include "worker/coordination/cluster/model_job_store.h"
+#include "worker/coordination/cluster/spec_edit.h"
 
 namespace millrace::simulation {
 
@@ -28,6 +29,8 @@ struct WorldOptions {
   Fence fence_left_out = Fence::kNone;
   bool rollback = false;  // the store goes back in time, once
   bool wipe = false;      // the store loses everything, once
+  bool edits = false;     // the job is edited again and again, and its workers replaced
+  bool counted = false;   // with edits: job files carry their generation
   int nodes = 3;
   bool trace = false;
   bool trace_messages = false;
@@ -80,6 +83,7 @@ class World {
   const std::string& halted() const { return halted_; }
   bool disturbed() const { return disturbed_; }
   bool faults() const { return faults_; }
+  int64_t changes() const { return changes_; }
 
  private:
   struct Event {
@@ -103,6 +107,10 @@ class World {
   void CheckCommit(const worker::CommitBatch& commit, const worker::BatchPlan& plan);
   void GoBack();
   void KeepReplicas();
+  worker::OwnSpec Spec() const;
+  void ScheduleEdit();
+  void ReplaceOne();
+  void CheckEnd(int64_t committed);
 
   WorldOptions options_;
   std::mt19937_64 random_;
@@ -126,6 +134,8 @@ class World {
   std::vector<GroupCounts> states_;
   std::vector<std::map<int, int64_t>> ends_;  // where each partition stood
   std::string halted_;
+  int64_t spec_ = 1;        // number of the newest job file
+  int64_t changes_ = 0;     // generations of another spec than the one before
   bool disturbed_ = false;  // the store went back or was lost: halting is a right answer
   std::string violation_;
 };

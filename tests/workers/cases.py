@@ -217,6 +217,26 @@ def roll(session):
     return recover(session, before)
 
 
+def roll_edited(session):
+    """Every worker is replaced by one with an edited job file; its state goes on."""
+    flow = session.flow
+    with open(flow.job_file, encoding="utf-8") as text:
+        again = "onError: Skip" in text.read()
+    flow.edit(*(("onError: Skip\n  ", "") if again else ("backpressure:", "onError: Skip\n  backpressure:")))
+    former = flow.ask("job", "specHash")
+
+    def before():
+        for name in flow.running():
+            flow.wait_said(flow.start(), "this worker stands by")
+            flow.send(name, signal.SIGTERM)
+            flow.wait_end(name, (0,))
+        flow.wait_slots(3)
+        if flow.ask("job", "specHash") == former:
+            raise Broken("the edited file does not run")
+
+    return recover(session, before)
+
+
 class Case:
     """`fault` is the kind of failure; `fast` cases are run when none is asked for. `ends`: the job does not survive it."""
 
@@ -249,6 +269,7 @@ CASES = step_cases() + [
     Case("F06", "the leader is killed while it hands over", kill_while_leaving),
     Case("F40", "3 workers, 1, 4 under load", rescale),
     Case("F40", "every worker is replaced", roll, fast=False),
+    Case("F40", "every worker is replaced by an edited one", roll_edited, fast=False),
     Case("F07", "Redis is killed and restarted", redis.redis_killed),
     Case("F07", "Redis is away beyond the lease", redis.redis_down_for_long, fast=False),
     Case("F11", "Redis has no memory", redis.redis_full),

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 
 from cases import Case
+from edit_cases import EDITS
 from fleet import Broken, Fleet, wait
 from server import Server
 
@@ -22,6 +23,7 @@ spec:
   maxParallelism: 12
   backpressure: {enabled: false}
 """
+EDIT_NUMBERS = 150_000  # long enough for workers to be replaced
 TAIL = """  sinks:
     - {name: out, from: sums, file: {path: ROOT/out}, format: {json: {}}}
   state: {redis: {addresses: ["REDIS"]}}
@@ -119,6 +121,15 @@ def dies_at(step):
     return Case("F01", f"a worker dies at {step}", case, fast=step == "file_sink.after_rename")
 
 
+def edited(name, edit, fast):
+    def case(session):
+        pause = edit(session.flow)
+        check(session.flow.root, EDIT_NUMBERS)
+        return pause
+
+    return Case("F40", name, case, fast=fast)
+
+
 class FileSession:
     """A fleet with a Redis of its own."""
 
@@ -136,6 +147,7 @@ class FileSession:
 
 
 FILE_CASES = [(GENERATED, run_job("generator to files, kills", NUMBERS)), (COPIED, run_job("files to files, kills", FILES * LINES))]
+FILE_CASES += [(GENERATED.replace(f"count: {NUMBERS}", f"count: {EDIT_NUMBERS}"), edited(*edit)) for edit in EDITS]
 FILE_CASES += [(COPIED, dies_at(step)) for step in FILE_STEPS]
 
 

@@ -71,6 +71,20 @@ class Fleet:
         self.workers[name] = spawn(command, os.path.join(self.root, name), {"MILLRACE_FAILPOINT": failpoint or ""})
         return name
 
+    def edit(self, before, after):
+        """Replaces the job file at once, as a mounted ConfigMap is; what was there before."""
+        with open(self.job_file, encoding="utf-8") as text:
+            yaml = text.read()
+        if before not in yaml:
+            raise Broken(f"{before} is not in the job file")
+        with open(self.job_file + ".new", "w", encoding="utf-8") as out:
+            out.write(yaml.replace(before, after))
+        os.replace(self.job_file + ".new", self.job_file)
+        return yaml
+
+    def wait_said(self, name, text, seconds=WAIT_SECONDS):
+        wait(lambda: text in self.said(name), f"{name} said {text!r}", seconds)
+
     def fill(self, count):
         """Starts workers until so many run."""
         while len(self.running()) < count:

@@ -116,6 +116,7 @@ struct JobMetrics::Impl {
   double cpu_seen = 0;  // guarded by scrape
   std::vector<std::string> stages;
   std::vector<std::string> kafka_sinks;
+  prometheus::Gauge* batch_interval = nullptr;
 };
 
 JobMetrics::JobMetrics(JobMetricsOptions options, const Clock* clock)
@@ -123,7 +124,8 @@ JobMetrics::JobMetrics(JobMetricsOptions options, const Clock* clock)
   impl_->stages = options.stages;
   impl_->kafka_sinks = options.kafka_sinks;
   impl_->Gauge("millrace_build_info", "version", options.version).Set(1);
-  impl_->Gauge("millrace_batch_interval_seconds").Set(Seconds(options.batch_interval));
+  impl_->batch_interval = &impl_->Gauge("millrace_batch_interval_seconds");
+  SetBatchInterval(options.batch_interval);
   impl_->Gauge("process_start_time_seconds").Set(UnixSeconds(clock->Now()));
   for (const char* name : {"millrace_batch_id", "millrace_batch_last_committed_timestamp_seconds", "millrace_rate_limit_records_per_second", "millrace_state_bytes"}) {
     impl_->Gauge(name).Set(0);
@@ -148,6 +150,8 @@ JobMetrics::JobMetrics(JobMetricsOptions options, const Clock* clock)
     impl_->Counter("millrace_stage_tasks_total", "stage", stage);
   }
 }
+
+void JobMetrics::SetBatchInterval(Duration interval) { impl_->batch_interval->Set(Seconds(interval)); }
 
 JobMetrics::~JobMetrics() = default;
 

@@ -34,6 +34,8 @@ class JobMetrics final : public JobListener {
   void OnProgress(const std::string& source, const std::vector<PartitionProgress>& partitions) override;
   void OnTransactions(const std::string& sink, const SinkTransactions& transactions) override;
 
+  // The job was edited. Thread-safe.
+  void SetBatchInterval(Duration interval);
   // The exposition, with current process metrics.
   std::string Text();
 

@@ -78,7 +78,7 @@ void Keep(std::deque<std::string>* list, std::string entry, size_t limit) {
 }  // namespace
 
 StatusBoard::StatusBoard(std::string job, Duration batch_interval, Duration stalled_after, const Clock* clock)
-    : job_(std::move(job)), batch_interval_(batch_interval), stalled_after_(stalled_after), clock_(clock), started_(clock->Now()),
+    : job_(std::move(job)), clock_(clock), batch_interval_(batch_interval), stalled_after_(stalled_after), started_(clock->Now()),
       last_sign_of_life_(clock->Monotonic()) {}
 
 void StatusBoard::Touch() {
@@ -125,6 +125,12 @@ void StatusBoard::OnFollow(int64_t committed_batch) {
 
 void StatusBoard::AddSection(std::string name, std::function<std::string()> json) {
   sections_.emplace_back(std::move(name), std::move(json));
+}
+
+void StatusBoard::Retune(Duration batch_interval, Duration stalled_after) {
+  std::lock_guard lock(mutex_);
+  batch_interval_ = batch_interval;
+  stalled_after_ = stalled_after;
 }
 
 void StatusBoard::SetEnded(const Status& status) {

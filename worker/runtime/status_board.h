@@ -29,6 +29,8 @@ class StatusBoard final : public JobListener {
   void OnFollow(int64_t committed_batch);
   // Adds a member to the JSON; `json` makes its value and is thread-safe. Before others use the board.
   void AddSection(std::string name, std::function<std::string()> json);
+  // The job's settings were edited.
+  void Retune(Duration batch_interval, Duration stalled_after);
   // The job ended; `status` says how.
   void SetEnded(const Status& status);
 
@@ -42,12 +44,12 @@ class StatusBoard final : public JobListener {
   void Touch();
 
   const std::string job_;
-  const Duration batch_interval_;
-  const Duration stalled_after_;
   const Clock* clock_;
   std::vector<std::pair<std::string, std::function<std::string()>>> sections_;
   mutable std::mutex mutex_;
   // Guarded by mutex_:
+  Duration batch_interval_;
+  Duration stalled_after_;
   TimePoint started_;
   MonotonicTime last_sign_of_life_;
   bool ready_ = false;

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <cstdio>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "crds/base/log.h"
 #include "crds/base/text.h"
 #include "worker/coordination/redis/redis_table_versions.h"
 #include "worker/metrics/worker_metrics.h"
+#include "worker/runtime/cluster/job_edits.h"
 #include "worker/runtime/cluster/job_redis.h"
+#include "worker/runtime/cluster/job_watch.h"
 #include "worker/runtime/cluster/wire_exchange.h"
 #include "worker/runtime/cluster/worker_options.h"
 #include "worker/runtime/cluster/worker_process.h"
@@ -19,6 +22,7 @@
 #include "worker/runtime/job_runner.h"
 #include "worker/runtime/observers.h"
 #include "worker/runtime/signals.h"
+#include "worker/schedule/cluster/own_spec.h"
 
 namespace millrace::worker {
 namespace {
@@ -62,12 +66,11 @@ Result<std::unique_ptr<PeerNetwork>> StartNetwork(const WorkerOptions& options, 
   return PeerNetwork::Start(std::move(peers));
 }
 
-WorkerProcessOptions ProcessOptions(const WorkerOptions& options, const api::StreamingJob& job) {
+WorkerProcessOptions ProcessOptions(const WorkerOptions& options, const api::StreamingJob& job, const OwnSpec& spec) {
   WorkerProcessOptions process;
   process.lease = options.lease;
   process.grace = options.grace;
-  process.groups = static_cast<int>(job.spec.max_parallelism);
-  process.spec_hash = SpecHashOf(job);
+  process.spec = spec;
   process.attempts = job.spec.poison_batch.attempts;
   process.announce_delivery = HasSinkWithoutLedger(job.spec);
   return process;
@@ -140,6 +143,13 @@ Status StartSources(const JobParts& parts) {
   return OkStatus();
 }
 
+// Edits are judged whether the job would run or not: suspending it is the operator's business.
+JobFileRequest WatchRequest(const WorkerOptions& options) {
+  JobFileRequest request = options.file;
+  request.to_run = false;
+  return request;
+}
+
 Status RunWorker(JobFile file, const WorkerOptions& options, const SignalStop& signals) {
   SystemClock clock;
   const api::StreamingJob& job = *file.job;
@@ -148,11 +158,14 @@ Status RunWorker(JobFile file, const WorkerOptions& options, const SignalStop& s
   std::stop_source stop;  // ends waits inside sources and sinks, after the hand-over
   ASSIGN_OR_RETURN(const JobRedis redis, JobRedis::Create(job, options.job_id, options.secrets_directory, &clock, stop.get_token()));
   RETURN_IF_ERROR(redis.CheckSafety(options.accept_redis_loss));
-  RETURN_IF_ERROR(redis.InitOnce(0, SpecHashOf(job)));
+  const OwnSpec spec = OwnSpecOf(job, file.plan);
+  RETURN_IF_ERROR(redis.JoinJob(spec));
   ASSIGN_OR_RETURN(const std::string secret, redis.Secret());
   ASSIGN_OR_RETURN(const std::unique_ptr<PeerNetwork> network, StartNetwork(options, secret));
   JobMetrics metrics(MetricsOptions(job, file.plan), &clock);
   StatusBoard board(job.metadata.name, job.spec.batch_interval, job.spec.health_check.stalled_after, &clock);
+  JobEdits edits(job, spec.hash);
+  board.AddSection("spec", [&] { return edits.Json(); });
   Listeners listeners;
   listeners.Add(&metrics);
   listeners.Add(&board);
@@ -177,7 +190,7 @@ Status RunWorker(JobFile file, const WorkerOptions& options, const SignalStop& s
   for (ClusterListener* listener : std::initializer_list<ClusterListener*>{&worker_metrics, &worker_board, &following}) cluster_listeners.Add(listener);
   ClusterEngine engine(&parts, &state, &tables, &ports, &cluster_listeners);
   const std::string name = (options.member.empty() ? HostName() : options.member) + "-" + RandomHex(4);
-  WorkerProcess process(ProcessOptions(options, *parts.job), &parts, &engine, &tables, network.get(), name, &listeners, &cluster_listeners);
+  WorkerProcess process(ProcessOptions(options, *parts.job, spec), &parts, &engine, &tables, network.get(), name, &listeners, &cluster_listeners);
   board.AddSection("worker", [&] { return worker_board.Json(process.status()); });
   std::unique_ptr<HttpServer> server;
   if (!options.metrics_address.empty()) {
@@ -186,6 +199,13 @@ Status RunWorker(JobFile file, const WorkerOptions& options, const SignalStop& s
     Log(LogLevel::kInfo, "serving metrics and status", {{"port", std::to_string(server->port())}});
   }
   Log(LogLevel::kInfo, "worker", {{"member", name}, {"address", network->address()}, {"job", redis.base()}});
+  JobWatch watch(WatchRequest(options), CheckForWorkers, &edits, &clock, [&](const api::StreamingJobSpec& edited) {
+    ConfigureLog(LevelOf(edited.logging.level), LogFormat::kText);
+    board.Retune(edited.batch_interval, edited.health_check.stalled_after);
+    metrics.SetBatchInterval(edited.batch_interval);
+    process.Retune(edited);
+  });
+  const std::jthread watcher([&watch](const std::stop_token& end) { watch.Run(end); });
   const Status status = process.Run([&](StoreUse use) { return redis.MakeStore(use == StoreUse::kHeartbeat ? &traffic.heartbeat : &traffic.record); }, signals.token());
   board.SetEnded(status);
   stop.request_stop();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "crds/api/codec.h"
+#include "crds/api/edit_class.h"
 #include "crds/base/text.h"
 
 namespace millrace::worker {
@@ -28,9 +28,8 @@ std::vector<WatermarkConfig> WatermarkConfigs(const api::StreamingJob& job) {
 }  // namespace
 
 std::string SpecHashOf(const api::StreamingJob& job) {
-  api::StreamingJob what = job;
-  if (what.spec.state) what.spec.state->kind = api::MemoryState{};
-  return HexEncode(Sha256(std::string(kSemanticsVersion) + api::ToJson(what)));
+  return HexEncode(Sha256(std::string(kSemanticsVersion) + "\n" + job.metadata.ns + "\n" +
+                          job.metadata.name + "\n" + api::WorkText(job.spec)));
 }
 
 BatchPlanner::BatchPlanner(JobParts* parts, std::string spec_hash)
@@ -56,6 +55,12 @@ void BatchPlanner::Resume(const CommitPoint& commit) {
   timer_.SkipTo(
       parts_->clock
           ->Now());  // down-time is one missed tick: all windows that ended meanwhile fire in it
+}
+
+void BatchPlanner::Retune() {
+  const api::StreamingJobSpec& spec = parts_->job->spec;
+  rates_.Configure(spec.backpressure, spec.batch_interval);
+  timer_ = BatchTimer(spec.batch_interval, spec.missed_batches, timer_.last());
 }
 
 SourcePosition BatchPlanner::PositionOf(const std::string& source) const {

@@ -12,8 +12,8 @@
 
 namespace millrace::worker {
 
-// Hash of a job's spec and of the engine's semantics: a plan of another hash is not replayed. Where
-// the state is kept does not count, so that it may be moved.
+// Hash of what a job's batches compute and of the engine's semantics: a plan of another hash is not
+// replayed. Hot fields, the number of workers and the place of the state do not count.
 std::string SpecHashOf(const api::StreamingJob& job);
 
 // A batch that could be planned now.
@@ -33,6 +33,8 @@ class BatchPlanner {
 
   // Goes on from a commit; plans beyond it are forgotten.
   void Resume(const CommitPoint& commit);
+  // The hot fields of the job were edited: batches from the next one on follow them.
+  void Retune();
   // The next batch at the clock's time; nothing changes until Planned.
   Result<PlanDraft> Draft(int64_t batch);
   // `plan` is in the plan log: the next one begins where it ends.

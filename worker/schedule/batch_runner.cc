@@ -1,28 +1,18 @@
 #include "worker/schedule/batch_runner.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "crds/base/failpoint.h"
 #include "crds/base/log.h"
 #include "crds/base/text.h"
+#include "worker/coordination/state_shape.h"
 #include "worker/schedule/batch_planner.h"
 
 namespace millrace::worker {
 namespace {
 
 Duration Since(MonotonicTime begin, const Clock& clock) { return clock.Monotonic() - begin; }
-
-std::set<std::string> Lines(const std::string& text) {
-  std::set<std::string> lines;
-  for (const std::string_view line : Split(text, '\n')) {
-    if (!line.empty()) lines.emplace(line);
-  }
-  return lines;
-}
-
-std::string StageOf(const std::string& shape_line) { return shape_line.substr(0, shape_line.find('\t')); }
 
 }  // namespace
 
@@ -96,13 +86,10 @@ Status BatchRunner::CheckAhead(const std::string& sink, int64_t delivered, const
 
 // Which stages keep their state: those whose shape is as it was.
 Status BatchRunner::CheckShape(const JobRecord& record, std::vector<std::string>* kept) {
-  const std::set<std::string> before = Lines(record.shape);
-  const std::set<std::string> now = Lines(parts_->plan.shape);
-  std::vector<std::string> lost;
-  for (const std::string& line : before) (now.contains(line) ? *kept : lost).push_back(StageOf(line));
-  if (record.first_run || lost.empty() || commit_.batch == 0 || parts_->job->spec.upgrade.allow_state_loss) return OkStatus();
-  return InvalidError("this edit would drop the state of " + Join(lost, ", ") +
-                      ": its name, key, window or state types changed. Undo the edit, or set upgrade.allowStateLoss: true");
+  const ShapeChange change = CompareShapes(record.shape, parts_->plan.shape);
+  *kept = change.kept;
+  if (record.first_run || change.lost.empty() || commit_.batch == 0 || parts_->job->spec.upgrade.allow_state_loss) return OkStatus();
+  return InvalidError(LossText(change));
 }
 
 // Clears stored state that no stage of this spec takes over, with the next commit.

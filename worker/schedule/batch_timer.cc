@@ -4,6 +4,12 @@
 
 namespace millrace::worker {
 
+BatchTimer::BatchTimer(Duration interval, api::StreamingJobSpec::MissedBatches missed,
+                       TimePoint last)
+    : interval_(interval), missed_(missed), last_(last) {
+  if (last != TimePoint::min()) last_ = Floor(last);
+}
+
 TimePoint BatchTimer::Floor(TimePoint time) const {
   const auto ticks = std::chrono::floor<Duration>(time).time_since_epoch() / interval_;
   return TimePoint(ticks * interval_);

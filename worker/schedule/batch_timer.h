@@ -8,7 +8,7 @@ namespace millrace::worker {
 // Batch times: multiples of the interval since the epoch, strictly increasing. Pure arithmetic; thread-compatible.
 class BatchTimer {
  public:
-  BatchTimer(Duration interval, api::StreamingJobSpec::MissedBatches missed, TimePoint last) : interval_(interval), missed_(missed), last_(last) {}
+  BatchTimer(Duration interval, api::StreamingJobSpec::MissedBatches missed, TimePoint last);
 
   // Time of the next batch if one were planned at `now`: the latest tick, or with Replay the tick after the last batch when
   // ticks were missed. Always after the last batch, also when the wall clock went back.
@@ -25,7 +25,7 @@ class BatchTimer {
 
   Duration interval_;
   api::StreamingJobSpec::MissedBatches missed_;
-  TimePoint last_;
+  TimePoint last_;  // tick of the last batch; a batch of another interval lies behind its tick here
 };
 
 }  // namespace millrace::worker

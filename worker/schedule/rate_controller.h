@@ -18,6 +18,11 @@ class RateController {
  public:
   RateController(const api::Backpressure& config, Duration batch_interval) : config_(config), batch_interval_(batch_interval) {}
 
+  // Other settings from now on; the estimate stays.
+  void Configure(const api::Backpressure& config, Duration batch_interval) {
+    config_ = config;
+    batch_interval_ = batch_interval;
+  }
   // A batch completed: `records` in `processing` time after waiting `scheduling` for its turn.
   void Update(TimePoint batch_end, int64_t records, Duration processing, Duration scheduling);
   // Continues at a rate known from before a restart.

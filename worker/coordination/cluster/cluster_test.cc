@@ -120,6 +120,7 @@ JobFacts AtCommit(int64_t batch, const std::string& digest) {
   JobFacts facts;
   facts.commit.batch = batch;
   facts.commit.digest = digest;
+  facts.commit.spec_hash = "spec";
   return facts;
 }
 
@@ -137,7 +138,7 @@ TEST(LedgerVerdictTest, ComparesLedgersWithCommitAndPlans) {
                 {"other plan", {5, Hex("X5"), {}}, "StateRolledBack"},
                 {"no plan", {7, Hex("D7"), {}}, "StateRolledBack"}};
   for (const auto& c : kCases) {
-    const LedgerVerdict verdict = JudgeLedgers(facts, {{{"out", c.delivered}}, 0, 0, ""});
+    const LedgerVerdict verdict = JudgeLedgers(facts, {{{"out", c.delivered}}, 0, 0, ""}, "spec");
     EXPECT_EQ(verdict.status.message().substr(0, verdict.status.message().find(':')), c.want)
         << c.name;
     EXPECT_EQ(verdict.skip.contains("out"), verdict.status.ok() && c.delivered.batch > 4) << c.name;
@@ -145,17 +146,20 @@ TEST(LedgerVerdictTest, ComparesLedgersWithCommitAndPlans) {
 }
 
 TEST(LedgerVerdictTest, MissesALedgerOnlyAfterACommit) {
-  EXPECT_TRUE(JudgeLedgers(AtCommit(0, ""), {{}, 0, 0, "out"}).status.ok());
-  EXPECT_EQ(JudgeLedgers(AtCommit(1, "D1"), {{}, 0, 0, "out"}).status.message().substr(0, 9),
-            "StateLost");
+  EXPECT_TRUE(JudgeLedgers(AtCommit(0, ""), {{}, 0, 0, "out"}, "spec").status.ok());
+  EXPECT_EQ(
+      JudgeLedgers(AtCommit(1, "D1"), {{}, 0, 0, "out"}, "spec").status.message().substr(0, 9),
+      "StateLost");
+  EXPECT_TRUE(JudgeLedgers(AtCommit(1, "D1"), {{}, 0, 0, "out"}, "edited").status.ok())
+      << "the sink may be new";
 }
 
 TEST(LedgerVerdictTest, ADoubtCountsAsALedger) {
   JobFacts facts = AtCommit(4, "D4");
   facts.suspect = KnownCommit{5, "D5"};
-  EXPECT_FALSE(JudgeLedgers(facts, {}).status.ok());
+  EXPECT_FALSE(JudgeLedgers(facts, {}, "spec").status.ok());
   facts.plans = {{5, "D5", "", ""}};
-  EXPECT_TRUE(JudgeLedgers(facts, {}).status.ok());
+  EXPECT_TRUE(JudgeLedgers(facts, {}, "spec").status.ok());
 }
 
 }  // namespace

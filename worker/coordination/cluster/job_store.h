@@ -48,6 +48,7 @@ struct CommitHead {
   std::string record;      // CommitPoint without sources, opaque to the store
   int64_t reports = 0;     // how many slots reported it
   int64_t delivering = 0;  // batch whose output to sinks without a ledger may have begun
+  std::string spec_hash;   // of the generation that committed it; not part of messages
 };
 struct PlanEntry {
   int64_t batch = 0;
@@ -58,8 +59,9 @@ struct PlanEntry {
 struct JobFacts {
   int64_t spec_gen = 0;
   std::string spec_hash;
-  int64_t slots = 0;  // most that any generation had
-  std::string halt;   // reason, empty: not halted
+  std::map<std::string, std::string> specs;  // hash -> EncodeSpec, of those that matter still
+  int64_t slots = 0;                         // most that any generation had
+  std::string halt;                          // reason, empty: not halted
   std::optional<KnownCommit> suspect;
   LeaseRecord lease;
   std::optional<Generation> generation;
@@ -74,6 +76,7 @@ struct JobFacts {
 struct InitJob {
   int64_t spec_gen = 0;
   std::string spec_hash;
+  std::string spec;  // its record
 };
 struct ReadJob {};
 struct AcquireLease {
@@ -105,6 +108,7 @@ struct NewGeneration {
   CommitHead observed;  // batch and generation count
   int64_t spec_gen = 0;
   Generation generation;
+  std::string spec;  // the record of the generation's spec, kept when it is another than the job's
 };
 struct MarkReady {
   std::string generation;

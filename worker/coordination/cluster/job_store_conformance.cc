@@ -23,7 +23,7 @@ class Scene {
   }
 
   void Lead() {
-    Call(InitJob{3, "spec"});
+    Call(InitJob{3, "spec", "record"});
     Call(AcquireLease{"", 0, "token", "a", "a:1", 3});
     lease = last_.lease;
   }
@@ -89,7 +89,7 @@ std::vector<Step> LeaseSteps() {
       {"a job is made once", StoreCode::kRefused,
        [](Scene& s) {
          s.Lead();
-         return s.Call(InitJob{3, "spec"});
+         return s.Call(InitJob{3, "spec", "record"});
        }},
       {"a held lease is not given away", StoreCode::kRefused,
        [](Scene& s) {
@@ -411,6 +411,8 @@ std::string CheckHistory(Scene scene) {
   if (!facts.generation || facts.generation->name != "1-a" || !facts.generation->open ||
       facts.generation->seats.size() != 2)
     return "generation does not read back";
+  if (facts.commit.spec_hash != "spec" || facts.specs.at("spec") != "record")
+    return "the spec of the commit does not read back";
   if (facts.spec_gen != 3 || facts.spec_hash != "spec" || facts.slots != 2 ||
       facts.lease.holder != "a" || facts.lease.address != "a:1" || facts.lease.released ||
       facts.lease.lease != scene.lease)
@@ -446,12 +448,34 @@ std::string CheckHistory(Scene scene) {
   return {};
 }
 
+// The record of a spec is kept while it is the job's or the last commit's.
+std::string CheckSpecs(Scene scene) {
+  scene.Prepare();
+  scene.Call(scene.Commit(1, "D1"));
+  CommitHead seen;
+  for (int64_t fence = 2; fence <= 3; ++fence) {
+    seen = scene.Facts().commit;
+    Generation next = Later(scene.generation, fence);
+    next.spec_hash = "spec" + std::to_string(fence);
+    if (scene.Call(NewGeneration{scene.lease, seen, fence + 2, next, "of" + next.spec_hash}) !=
+        StoreCode::kOk)
+      return "new spec: " + scene.last().detail;
+  }
+  const JobFacts facts = scene.Facts();
+  if (facts.spec_hash != "spec3" || facts.spec_gen != 5 || facts.commit.spec_hash != "spec")
+    return "the spec does not change";
+  if (facts.specs != std::map<std::string, std::string>{{"spec", "record"}, {"spec3", "ofspec3"}})
+    return "the records of specs are not those that matter";
+  return {};
+}
+
 }  // namespace
 
 std::string CheckJobStore(const std::function<std::unique_ptr<JobStore>()>& make) {
   for (const auto& steps : {LeaseSteps(), GenerationSteps(), BatchSteps()}) {
     if (std::string difference = CheckSteps(steps, make); !difference.empty()) return difference;
   }
+  if (std::string difference = CheckSpecs(Scene(make())); !difference.empty()) return difference;
   return CheckHistory(Scene(make()));
 }
 

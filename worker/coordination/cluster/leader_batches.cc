@@ -61,7 +61,7 @@ void LeaderCore::Advance(MonotonicTime now) {
   const bool pausing = stepping_down_ || (change_wanted_ && (commits_ > 0 || flights_.empty()));
   if (pausing && flights_.empty() && !planning_) {
     if (!stepping_down_) return Restart("members change", now);
-    return Release();
+    return Release(OkStatus());
   }
   if (!pausing) PlanNext(now);
   DeliverFront(now);
@@ -72,19 +72,20 @@ void LeaderCore::StepDown(MonotonicTime now) {
   if (state_ == State::kEnded) return;
   stepping_down_ = true;
   if (state_ == State::kRunning) return Advance(now);
-  Release();
+  Release(OkStatus());
 }
 
 // Nothing that comes before the store's answer may begin anything, or drop the answer.
-void LeaderCore::Release() {
+void LeaderCore::Release(Status status) {
   state_ = State::kEnded;
-  actions_.push_back(CallStore{ReleaseLease{lease_}, [this, alive = std::weak_ptr<int>(alive_)](
-                                                         const StoreReply&, MonotonicTime) {
-                                 if (alive.expired()) return;
-                                 for (const auto& [member, record] : facts_.members)
-                                   Send({member, record.address}, LeaseFreed{});
-                                 actions_.push_back(EndLeadership{OkStatus()});
-                               }});
+  actions_.push_back(CallStore{
+      ReleaseLease{lease_},
+      [this, status, alive = std::weak_ptr<int>(alive_)](const StoreReply&, MonotonicTime) {
+        if (alive.expired()) return;
+        for (const auto& [member, record] : facts_.members)
+          Send({member, record.address}, LeaseFreed{});
+        actions_.push_back(EndLeadership{status});
+      }});
 }
 
 void LeaderCore::PlanNext(MonotonicTime now) {
@@ -95,7 +96,7 @@ void LeaderCore::PlanNext(MonotonicTime now) {
   if (!*bytes) return;
   const std::string previous =
       flights_.empty() ? facts_.commit.digest : flights_.back().plan.digest;
-  PlanEntry plan{batch, PlanDigest(previous, **bytes), config_.spec_hash, **bytes};
+  PlanEntry plan{batch, PlanDigest(previous, **bytes), config_.spec.hash, **bytes};
   planning_ = true;
   Append(previous, plan);
 }
@@ -184,8 +185,9 @@ void LeaderCore::CheckCommit(const CommitBatch& written, MonotonicTime) {
 }
 
 void LeaderCore::Committed(const CommitBatch& written, MonotonicTime now) {
-  facts_.commit = {written.batch,  written.digest,      generation_.name,
-                   written.record, generation_.slots(), facts_.commit.delivering};
+  facts_.commit = {written.batch,        written.digest,      generation_.name,
+                   written.record,       generation_.slots(), facts_.commit.delivering,
+                   generation_.spec_hash};
   attempts_.erase(written.batch);
   ++commits_;
   flights_.pop_front();

@@ -143,36 +143,41 @@ void LeaderCore::ReadMembers(MonotonicTime now) {
 }
 
 void LeaderCore::MakeGeneration(MonotonicTime now) {
+  if (const Status edit = CheckEdit(facts_, config_.spec); !edit.ok()) return Release(edit);
   Generation next;
   next.seats = ChooseSeats();
   if (next.seats.empty()) {  // the only member is this one, and it leaves
     gather_until_ = now + config_.heartbeat;
     return;
   }
-  if (next.slots() > config_.groups) next.seats.resize(config_.groups);
+  if (next.slots() > config_.spec.groups) next.seats.resize(config_.spec.groups);
   const Generation previous = facts_.generation.value_or(Generation{});
   next.fence = 1 + std::max(previous.fence, sink_fence_);
   next.name = GenerationName(next.fence, random_());
   next.epoch = lease_.epoch;
-  next.spec_hash = config_.spec_hash;
+  next.spec_hash = facts_.plans.empty() ? config_.spec.hash : facts_.spec_hash;
   next.first = facts_.commit.batch + 1;
   next.max_slots = static_cast<int>(std::max<int64_t>({facts_.slots, sink_slots_, next.slots()}));
-  next.groups = AssignGroups(config_.groups, previous, next.seats);
+  next.groups = AssignGroups(config_.spec.groups, previous, next.seats);
   generation_ = next;
   ready_.clear();
   state_ = State::kFencing;
   ++term_;
-  Call(NewGeneration{lease_, facts_.commit, config_.spec_gen, next}, [this](const StoreReply& reply,
-                                                                            MonotonicTime at) {
+  const NewGeneration request{lease_, facts_.commit, config_.spec.generation, next,
+                              EncodeSpec(config_.spec.record)};
+  Call(request, [this](const StoreReply& reply, MonotonicTime at) {
     if (Failed(
             "new generation", reply, [this](MonotonicTime later) { Restart(reason_, later); }, at))
       return;
     facts_.generation = generation_;
+    if (facts_.spec_hash != generation_.spec_hash) facts_.spec_gen = config_.spec.generation;
+    facts_.spec_hash = generation_.spec_hash;
     ready_until_ = at + config_.ready_timeout;
     next_resend_ = at + config_.resend;
     SendAll(GenerationMade{generation_, facts_.commit});
     for (const auto& [member, record] : facts_.members) {
-      if (record.leaving && generation_.SlotOf(member) < 0)
+      const bool out = record.leaving || record.spec_hash != config_.spec.hash;
+      if (out && generation_.SlotOf(member) < 0)
         Send({member, record.address}, GenerationMade{generation_, facts_.commit});
     }
   });
@@ -205,8 +210,9 @@ void LeaderCore::Open(const LedgerFacts& ledgers, MonotonicTime) {
             "read", reply, [this](MonotonicTime at) { Restart(reason_, at); }, now))
       return;
     facts_ = *reply.facts;
-    const LedgerVerdict verdict = JudgeLedgers(facts_, ledgers);
+    const LedgerVerdict verdict = JudgeLedgers(facts_, ledgers, config_.spec.hash);
     if (!verdict.status.ok()) return HaltWith(verdict.status, now);
+    if (generation_.spec_hash != config_.spec.hash) return TakeBackPlans(ledgers, now);
     generation_.skip = verdict.skip;
     Call(OpenGeneration{lease_, facts_.suspect, generation_},
          [this](const StoreReply& opened, MonotonicTime at) {

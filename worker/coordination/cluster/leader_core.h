@@ -11,13 +11,12 @@
 #include "worker/coordination/cluster/actions.h"
 #include "worker/coordination/cluster/ledger_verdict.h"
 #include "worker/coordination/cluster/plan_maker.h"
+#include "worker/coordination/cluster/spec_edit.h"
 
 namespace millrace::worker {
 
 struct LeaderConfig {
-  int groups = 128;  // maxParallelism
-  int64_t spec_gen = 0;
-  std::string spec_hash;
+  OwnSpec spec;
   bool announce_delivery =
       false;                   // some sink has no ledger: Deliver is written down before it is said
   int64_t attempts = 3;        // of one batch before the job halts
@@ -39,7 +38,11 @@ struct LeaderConfig {
 //   kOpening   -> kRunning              Open written
 //   kRunning   -> kReading              member lost, task failed, store surprised: at once
 //   kRunning   -> kReading              member joined or leaves: when the last plan has committed
-//   any        -> kEnded                replaced, stepped down, halted
+//   any        -> kEnded                replaced, stepped down, halted, another spec should run
+//
+// The first generation of an edited spec goes on from the former one's commit. Batches that the
+// former one planned and did not commit are taken back in a generation of its hash, once all sinks
+// are fenced and none holds output of them; else the job halts.
 //
 // Guarantee: says Deliver(b) only after commit(b-1) and when every slot has computed b; commits b
 // only with every slot's report; never has more than two plans beyond the commit. All else is left
@@ -57,6 +60,8 @@ class LeaderCore {
                  MonotonicTime now);
   // Call when `next_timer` is reached; earlier does no harm.
   void OnTimer(MonotonicTime now);
+  // How often a batch may fail from now on.
+  void SetAttempts(int64_t attempts) { config_.attempts = attempts; }
   // Finishes planned batches, then gives the lease back.
   void StepDown(MonotonicTime now);
   // The lease was lost: nothing more is written.
@@ -120,7 +125,9 @@ class LeaderCore {
   void OnLeaving(const std::string& member, MonotonicTime now);
   Flight* Find(int64_t batch);
   void Advance(MonotonicTime now);
-  void Release();
+  void Release(Status status);
+  void YieldToOtherSpec(MonotonicTime now);
+  void TakeBackPlans(const LedgerFacts& ledgers, MonotonicTime now);
   void PlanNext(MonotonicTime now);
   void Append(const std::string& previous, const PlanEntry& plan);
   void DeliverFront(MonotonicTime now);

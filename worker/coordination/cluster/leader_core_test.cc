@@ -29,23 +29,28 @@ class NoPlans final : public PlanMaker {
 class LeaderCoreTest : public testing::Test {
  protected:
   LeaderCoreTest() {
-    (void)store_.Call(InitJob{0, "spec"});
+    spec_.hash = "spec";
+    spec_.groups = 6;
+    spec_.record = {{{"sinks", "1"}, {"streams", "1"}}, "sums.aggregate\tk\n"};
+    (void)store_.Call(InitJob{0, "spec", EncodeSpec(spec_.record)});
     for (const char* member : {"a", "b", "c"}) Beat(member);
   }
 
-  void Beat(const std::string& member, bool leaving = false) {
-    (void)store_.Call(BeatMember{member, {member, 0, "spec", ++beat_, leaving}, {}, false});
+  void Beat(const std::string& member, bool leaving = false) { BeatWith(spec_, member, leaving); }
+  void BeatWith(const OwnSpec& spec, const std::string& member, bool leaving = false) {
+    (void)store_.Call(
+        BeatMember{member, {member, spec.generation, spec.hash, ++beat_, leaving}, {}, false});
   }
 
   // A new leader; the one before is gone.
   void Lead() {
     const LeaseRecord before = store_.facts().lease;
-    const StoreReply won = store_.Call(AcquireLease{
-        before.lease.token, before.beat, "token" + std::to_string(++beat_), "a", "a", 0});
+    const StoreReply won =
+        store_.Call(AcquireLease{before.lease.token, before.beat, "token" + std::to_string(++beat_),
+                                 "a", "a", spec_.generation});
     ASSERT_TRUE(won.ok());
     LeaderConfig config;
-    config.groups = 6;
-    config.spec_hash = "spec";
+    config.spec = spec_;
     config.heartbeat = milliseconds(1000);
     config.member_timeout = kTimeout;
     config.gather = kGather;
@@ -67,9 +72,9 @@ class LeaderCoreTest : public testing::Test {
         else if (auto* send = std::get_if<SendMessage>(&action))
           sent_.push_back(std::move(*send));
         else if (auto* read = std::get_if<ReadLedgers>(&action))
-          leader_->OnLedgers(read->generation, LedgerFacts{}, now_);
-        else if (std::holds_alternative<EndLeadership>(action))
-          ended_ = true;
+          leader_->OnLedgers(read->generation, ledgers_, now_);
+        else if (auto* end = std::get_if<EndLeadership>(&action))
+          ended_ = true, end_ = end->status;
       }
     }
   }
@@ -118,8 +123,38 @@ class LeaderCoreTest : public testing::Test {
     sent_.clear();
   }
 
+  // The job runs "spec" and has committed batch 1; then everybody has `next` and this leads.
+  void LeadEdited(const OwnSpec& next, bool with_plan) {
+    RunThree();
+    const Lease lease = store_.facts().lease.lease;
+    const std::string name = leader_->generation().name;
+    for (int64_t batch = 1; batch <= (with_plan ? 2 : 1); ++batch)
+      (void)store_.Call(AppendPlan{lease,
+                                   name,
+                                   store_.facts().plans.empty() ? "" : "D1",
+                                   {batch, "D" + std::to_string(batch), "spec", "bytes"}});
+    for (int slot = 0; slot < 3; ++slot) (void)store_.Call(PutPrepared{name, slot, 1, ""});
+    ASSERT_TRUE(store_.Call(CommitBatch{lease, name, 1, "D1", "", {}}).ok());
+    spec_ = next;
+    for (const char* member : {"a", "b", "c"}) Beat(member);
+    Lead();
+    Answer("b");
+    if (leader_->state() == LeaderCore::State::kGathering) Answer("c");
+  }
+
+  OwnSpec Edited(const std::string& shape, int64_t generation = 0) {
+    OwnSpec spec = spec_;
+    spec.hash = "edited";
+    spec.generation = generation;
+    spec.record = {{{"sinks", "1"}, {"streams", "2"}}, shape};
+    return spec;
+  }
+
+  OwnSpec spec_;
   ModelJobStore store_;
   NoPlans maker_;
+  LedgerFacts ledgers_;
+  Status end_;
   int64_t beat_ = 0;
   MonotonicTime now_{std::chrono::seconds(100)};
   std::vector<SendMessage> sent_;
@@ -252,6 +287,73 @@ TEST(LeaseCoreTest, SaysThatTheJobIsLost) {
     call.done(store.Call(call.request), {});
   }
   EXPECT_TRUE(core.job_lost());
+}
+
+TEST_F(LeaderCoreTest, AnEditedSpecGoesOnFromTheFormerOnesCommit) {
+  LeadEdited(Edited("sums.aggregate\tk\n"), false);
+  EXPECT_EQ(leader_->state(), LeaderCore::State::kFencing);
+  EXPECT_EQ(store_.facts().spec_hash, "edited");
+  EXPECT_EQ(store_.facts().commit.spec_hash, "spec");
+  EXPECT_EQ(leader_->generation().slots(), 3);
+}
+
+TEST_F(LeaderCoreTest, AnEditThatLosesStateIsNotRun) {
+  LeadEdited(Edited("sums.aggregate\tother\n"), false);
+  EXPECT_EQ(end_.message(),
+            "UpgradeBlocked: this edit would drop the state of sums.aggregate: its name, key, "
+            "window or state types changed. Undo the edit, or set upgrade.allowStateLoss: true "
+            "(edited: spec.streams)");
+  EXPECT_EQ(store_.facts().spec_hash, "spec");
+  EXPECT_TRUE(store_.facts().lease.released);
+  EXPECT_EQ(store_.facts().halt, "");
+}
+
+TEST_F(LeaderCoreTest, PlansOfTheFormerSpecAreTakenBackWhenNobodySawThem) {
+  LeadEdited(Edited("sums.aggregate\tk\n"), true);
+  EXPECT_EQ(leader_->generation().spec_hash, "spec") << "only to fence";
+  MakeReady();
+  EXPECT_TRUE(store_.facts().plans.empty());
+  EXPECT_EQ(leader_->state(), LeaderCore::State::kGathering);
+  Answer("b");
+  Answer("c");
+  EXPECT_EQ(leader_->generation().spec_hash, "edited");
+  MakeReady();
+  EXPECT_EQ(leader_->state(), LeaderCore::State::kRunning);
+}
+
+TEST_F(LeaderCoreTest, AHalfWrittenBatchOfTheFormerSpecHaltsTheJob) {
+  LeadEdited(Edited("sums.aggregate\tk\n"), true);
+  ledgers_.sinks["out"] = {2, "4432", {}};  // D2 in hex
+  MakeReady();
+  EXPECT_TRUE(
+      store_.facts().halt.starts_with("UpgradeBlocked: batch 2 was planned by the job's "
+                                      "former version, and some of its output"))
+      << store_.facts().halt;
+}
+
+TEST_F(LeaderCoreTest, OutputInOtherSinksCannotBeExcluded) {
+  OwnSpec edited = Edited("sums.aggregate\tk\n");
+  edited.record.fields["sinks"] = "2";
+  LeadEdited(edited, true);
+  MakeReady();
+  EXPECT_TRUE(store_.facts().halt.starts_with("UpgradeBlocked: batch 2 was planned"));
+}
+
+TEST_F(LeaderCoreTest, GivesWayWhenAsManyMembersOfANewerSpecWait) {
+  RunThree();
+  const OwnSpec newer = Edited("", 1);
+  const auto live = [&](const std::vector<std::string>& waiting) {
+    for (int i = 0; i < 3; ++i) {
+      for (const char* old : {"a", "b", "c"}) Beat(old);
+      for (const std::string& member : waiting) BeatWith(newer, member);
+      Pass(milliseconds(1000));
+    }
+  };
+  live({"d", "e"});
+  EXPECT_FALSE(ended_);
+  live({"d", "e", "f"});
+  EXPECT_TRUE(ended_);
+  EXPECT_TRUE(store_.facts().lease.released);
 }
 
 }  // namespace

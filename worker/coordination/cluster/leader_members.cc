@@ -42,7 +42,7 @@ void LeaderCore::ForgetDead(MonotonicTime now) {
 
 // Whether a member may have a seat, if it lives.
 bool LeaderCore::CanSit(const std::string& member, const MemberRecord& record) const {
-  return !record.leaving && record.spec_hash == config_.spec_hash && !left_out_.contains(member);
+  return !record.leaving && record.spec_hash == config_.spec.hash && !left_out_.contains(member);
 }
 
 // Members that answered, those of the last generation first and in its order, so that slots stay.
@@ -93,7 +93,8 @@ void LeaderCore::Handle(const Present& body, const std::string& member, Monotoni
   if (state_ == State::kGathering && facts_.generation && AllPresent(now))
     return MakeGeneration(now);
   if (state_ != State::kRunning || generation_.SlotOf(member) >= 0) return;
-  if (CanSit(member, record->second) && generation_.slots() < config_.groups) change_wanted_ = true;
+  if (CanSit(member, record->second) && generation_.slots() < config_.spec.groups)
+    change_wanted_ = true;
   Advance(now);
 }
 
@@ -120,10 +121,11 @@ void LeaderCore::WatchMembers(MonotonicTime now) {
     if (generation_.SlotOf(member) >= 0) present_.insert(member);
     // Some answered when the seats were already dealt out.
     else if (present_.contains(member) && watched_[member].alive && CanSit(member, record) &&
-             generation_.slots() < config_.groups)
+             generation_.slots() < config_.spec.groups)
       change_wanted_ = true;
   }
   CallRoll();
+  YieldToOtherSpec(now);
   Advance(now);
 }
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "worker/coordination/cluster/spec_edit.h"
+
 namespace millrace::worker {
 namespace {
 
@@ -77,22 +79,50 @@ void LeaseCore::Observe() {
       return;
     }
     facts_ = reply.facts;
-    if (leading_ || leaving_ || asking_ || !config_.may_lead) return;
-    const LeaseRecord& lease = facts_->lease;
-    if (lease.released) return Acquire(lease);
-    if (seen_beat_ != lease.beat || seen_token_ != lease.lease.token) {
-      seen_beat_ = lease.beat;
-      seen_token_ = lease.lease.token;
-      seen_since_ = now;
-    } else if (now - seen_since_ >= config_.lease) {
-      Acquire(lease);
-    }
+    NoteMembers(now);
+    if (!leading_ && !leaving_ && !asking_ && config_.may_lead) Consider(now);
   });
+}
+
+void LeaseCore::Consider(MonotonicTime now) {
+  const LeaseRecord& lease = facts_->lease;
+  const Duration patience = IsMyTurn(now) ? Duration::zero() : config_.lease;
+  if (lease.released) {
+    if (!free_since_) free_since_ = now;
+    if (now - *free_since_ >= patience) Acquire(lease);
+    return;
+  }
+  free_since_.reset();
+  if (seen_beat_ != lease.beat || seen_token_ != lease.lease.token) {
+    seen_beat_ = lease.beat;
+    seen_token_ = lease.lease.token;
+    seen_since_ = now;
+  } else if (now - seen_since_ >= config_.lease + patience) {
+    Acquire(lease);
+  }
+}
+
+void LeaseCore::NoteMembers(MonotonicTime now) {
+  std::erase_if(members_, [&](const auto& seen) { return !facts_->members.contains(seen.first); });
+  for (const auto& [member, record] : facts_->members) {
+    const auto [seen, fresh] = members_.try_emplace(member, Seen{record.beat, now});
+    if (!fresh && seen->second.beat != record.beat) seen->second = {record.beat, now};
+  }
+}
+
+// Whether the spec that should run is this member's.
+bool LeaseCore::IsMyTurn(MonotonicTime now) const {
+  std::set<std::string> live{self_.member};
+  for (const auto& [member, seen] : members_) {
+    if (now - seen.since < config_.lease) live.insert(member);
+  }
+  return SpecToRun(*facts_, live, true) == config_.spec_hash;
 }
 
 void LeaseCore::Acquire(const LeaseRecord& record) {
   asking_ = true;
   seen_beat_ = -1;
+  free_since_.reset();
   Call(AcquireLease{record.lease.token, record.beat, new_token_(), self_.member, self_.address,
                     config_.spec_gen},
        [this](const StoreReply& reply, MonotonicTime now) {

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,7 +17,8 @@ namespace millrace::worker {
 //   leader      renews each third of the lease time; gives up when the store says so, or has not
 //   answered for a whole lease time candidate   acquires when it saw the same (token, beat) for a
 //   whole lease time of its own monotonic clock without an error
-//               in between, or when the lease was released
+//               in between, or when the lease was released; where another spec should run
+//               (SpecToRun), it waits a whole lease time longer for a member of that one
 // Guarantee: none of safety, which rests on the store's checks; two processes may believe to lead
 // for a while. Never reads the store's clock. Loop thread only, and one that no batch keeps
 // waiting.
@@ -52,6 +56,9 @@ class LeaseCore {
   void Call(StoreRequest request, std::function<void(const StoreReply&, MonotonicTime)> done);
   void Renew();
   void Observe();
+  void Consider(MonotonicTime now);
+  void NoteMembers(MonotonicTime now);
+  bool IsMyTurn(MonotonicTime now) const;
   void Acquire(const LeaseRecord& record);
   void Beat();
   void Lose();
@@ -71,6 +78,12 @@ class LeaseCore {
   std::string seen_token_;
   int64_t seen_beat_ = -1;
   MonotonicTime seen_since_;
+  std::optional<MonotonicTime> free_since_;  // the lease is released, and nobody took it
+  struct Seen {
+    int64_t beat = 0;
+    MonotonicTime since;
+  };
+  std::map<std::string, Seen> members_;  // their beats, and since when they stand
   std::shared_ptr<const JobFacts> facts_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
   std::vector<Action> actions_;

@@ -33,16 +33,19 @@ Status Compare(const JobFacts& facts, const std::string& who, int64_t batch,
 
 }  // namespace
 
-LedgerVerdict JudgeLedgers(const JobFacts& facts, const LedgerFacts& ledgers) {
+LedgerVerdict JudgeLedgers(const JobFacts& facts, const LedgerFacts& ledgers,
+                           const std::string& spec_hash) {
   LedgerVerdict verdict;
-  if (!ledgers.missing.empty() && facts.commit.batch > 0) {
+  const bool edited = facts.commit.spec_hash != spec_hash;
+  if (!ledgers.missing.empty() && facts.commit.batch > 0 && !edited) {
     verdict.status = InternalError("StateLost: the ledger of sink \"" + ledgers.missing +
                                    "\" is missing, though batch " +
                                    std::to_string(facts.commit.batch) + " is committed");
     return verdict;
   }
   if (facts.suspect) {
-    verdict.status = Compare(facts, "a worker", facts.suspect->batch, HexEncode(facts.suspect->digest));
+    verdict.status =
+        Compare(facts, "a worker", facts.suspect->batch, HexEncode(facts.suspect->digest));
     if (!verdict.status.ok()) return verdict;
   }
   for (const auto& [sink, delivered] : ledgers.sinks) {

@@ -18,11 +18,13 @@ struct LedgerFacts {
 };
 
 // What batches may be run again, compared with the store (protocol section 9): ok with `skip`, or
-// why the job must stop, as kInternal "StateLost: ..." or "StateRolledBack: ...". Pure.
+// why the job must stop, as kInternal "StateLost: ..." or "StateRolledBack: ...". A ledger may be
+// missing where another spec than `spec_hash` wrote the commit: the sink may be new. Pure.
 struct LedgerVerdict {
   Status status;
   std::map<std::string, Delivered> skip;
 };
-LedgerVerdict JudgeLedgers(const JobFacts& facts, const LedgerFacts& ledgers);
+LedgerVerdict JudgeLedgers(const JobFacts& facts, const LedgerFacts& ledgers,
+                           const std::string& spec_hash);
 
 }  // namespace millrace::worker

@@ -52,6 +52,7 @@ StoreReply ModelJobStore::Do(const InitJob& request) {
   facts_ = {};
   facts_.spec_gen = request.spec_gen;
   facts_.spec_hash = request.spec_hash;
+  facts_.specs[request.spec_hash] = request.spec;
   return {};
 }
 
@@ -117,6 +118,9 @@ StoreReply ModelJobStore::Do(const NewGeneration& request) {
     if (!facts_.plans.empty()) return Refused("plans of the older spec");
     facts_.spec_hash = request.generation.spec_hash;
     facts_.spec_gen = request.spec_gen;
+    std::erase_if(facts_.specs,
+                  [&](const auto& spec) { return spec.first != facts_.commit.spec_hash; });
+    facts_.specs[facts_.spec_hash] = request.spec;
   }
   facts_.generation = request.generation;
   facts_.generation->open = false;
@@ -209,7 +213,8 @@ StoreReply ModelJobStore::Do(const CommitBatch& request) {
                    request.generation,
                    request.record,
                    static_cast<int64_t>(reports),
-                   facts_.commit.delivering};
+                   facts_.commit.delivering,
+                   facts_.generation->spec_hash};
   facts_.plans.erase(plan);
   for (const auto& [field, value] : request.offsets) offsets_[field] = value;
   return {};

@@ -59,6 +59,7 @@ const JobScript kInitScript = Make("init", R"lua(
 if redis.call('EXISTS', J .. ':job') == 1 then return {'refused', 'job exists'} end
 redis.call('HSET', J .. ':job', 'format', '1', 'specGen', ARGV[1], 'specHash', ARGV[2], 'slots', '0', 'lastPlan', '0')
 redis.call('HSET', J .. ':commit', 'batch', '0')
+redis.call('HSET', J .. ':spec', ARGV[2], ARGV[3])
 return {'ok', ''}
 )lua");
 
@@ -73,7 +74,8 @@ for batch = number(':commit', 'batch') + 1, number(':job', 'lastPlan') do
   plans[#plans + 1] = get(':plan', name)
 end
 return {'ok', '', redis.call('HGETALL', J .. ':job'), redis.call('HGETALL', J .. ':lease'), redis.call('HGETALL', J .. ':gen'),
-        redis.call('HKEYS', J .. ':ready'), redis.call('HGETALL', J .. ':commit'), redis.call('HGETALL', J .. ':members'), plans}
+        redis.call('HKEYS', J .. ':ready'), redis.call('HGETALL', J .. ':commit'), redis.call('HGETALL', J .. ':members'), plans,
+        redis.call('HGETALL', J .. ':spec')}
 )lua");
 
 // observed token, observed beat, token, holder, address, specGen
@@ -120,7 +122,7 @@ redis.call('HSET', J .. ':job', 'halt', ARGV[3])
 return {'ok', ''}
 )lua");
 
-// token, epoch, observed batch, observed generation, specGen, name, fence, specHash, slots, most slots, data
+// token, epoch, observed batch, observed generation, specGen, name, fence, specHash, slots, most slots, data, spec
 const JobScript kNewGenerationScript = Make("new generation", R"lua(
 local bad = guard() or leader(ARGV[1], ARGV[2])
 if bad then return bad end
@@ -131,6 +133,10 @@ if ARGV[8] ~= get(':job', 'specHash') then
   if tonumber(ARGV[5]) < number(':job', 'specGen') then return {'refused', 'older spec'} end
   if number(':job', 'lastPlan') > tonumber(batch) then return {'refused', 'plans of the older spec'} end
   redis.call('HSET', J .. ':job', 'specHash', ARGV[8], 'specGen', ARGV[5])
+  for _, hash in ipairs(redis.call('HKEYS', J .. ':spec')) do
+    if hash ~= get(':commit', 'specHash') then redis.call('HDEL', J .. ':spec', hash) end
+  end
+  redis.call('HSET', J .. ':spec', ARGV[8], ARGV[12])
 end
 local former = get(':gen', 'name')
 for _, b in ipairs({tonumber(batch), tonumber(batch) + 1, tonumber(batch) + 2}) do
@@ -233,7 +239,8 @@ for i = 7, #ARGV, 2 do redis.call('HSET', J .. ':offsets', ARGV[i], ARGV[i + 1])
 redis.call('HDEL', J .. ':plan', ARGV[4])
 redis.call('HDEL', J .. ':plan.d', ARGV[4])
 redis.call('HDEL', J .. ':plan.s', ARGV[4])
-redis.call('HSET', J .. ':commit', 'batch', ARGV[4], 'digest', ARGV[5], 'generation', ARGV[3], 'record', ARGV[6], 'reports', tostring(reports))
+redis.call('HSET', J .. ':commit', 'batch', ARGV[4], 'digest', ARGV[5], 'generation', ARGV[3], 'record', ARGV[6], 'reports', tostring(reports),
+           'specHash', get(':gen', 'specHash'))
 return {'ok', ''}
 )lua");
 

@@ -16,7 +16,8 @@ namespace millrace::worker {
 //   J:ready    slot -> 1, of the generation in J:gen
 //   J:plan     batch -> bytes     J:plan.d  batch -> digest     J:plan.s  batch -> spec hash
 //   J:prepared:<G>:<batch>        slot -> report
-//   J:commit   batch digest generation record reports delivering
+//   J:spec     specHash -> record of the spec: the job's and that of the commit (spec_edit.h)
+//   J:commit   batch digest generation record reports delivering specHash
 //   J:offsets  field -> value
 struct JobScript {
   std::string_view name;

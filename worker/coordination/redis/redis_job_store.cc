@@ -46,7 +46,7 @@ struct Invocation {
 
 std::string Text(int64_t number) { return std::to_string(number); }
 
-Invocation Of(const InitJob& r) { return {&kInitScript, {Text(r.spec_gen), r.spec_hash}}; }
+Invocation Of(const InitJob& r) { return {&kInitScript, {Text(r.spec_gen), r.spec_hash, r.spec}}; }
 Invocation Of(const ReadJob&) { return {&kReadScript, {}}; }
 Invocation Of(const AcquireLease& r) {
   return {
@@ -70,7 +70,7 @@ Invocation Of(const NewGeneration& r) {
   return {&kNewGenerationScript,
           {r.lease.token, Text(r.lease.epoch), Text(r.observed.batch), r.observed.generation,
            Text(r.spec_gen), g.name, Text(g.fence), g.spec_hash, Text(g.slots()), Text(g.max_slots),
-           EncodeGeneration(g)}};
+           EncodeGeneration(g), r.spec}};
 }
 Invocation Of(const MarkReady& r) {
   return {&kReadyScript, {r.generation, Text(r.slot), Text(r.known.batch), r.known.digest}};
@@ -145,7 +145,8 @@ void ReadHeads(const std::vector<RedisReply>& items, JobFacts* facts) {
   const auto commit = Fields(items[6]);
   facts->commit = {Number(commit, "batch"),     Value(commit, "digest"),
                    Value(commit, "generation"), Value(commit, "record"),
-                   Number(commit, "reports"),   Number(commit, "delivering")};
+                   Number(commit, "reports"),   Number(commit, "delivering"),
+                   Value(commit, "specHash")};
 }
 
 Status ReadGeneration(const RedisReply& reply, JobFacts* facts) {
@@ -158,7 +159,8 @@ Status ReadGeneration(const RedisReply& reply, JobFacts* facts) {
 }
 
 Status ReadFacts(const std::vector<RedisReply>& items, StoreReply* reply) {
-  if (items.size() < 9) return InternalError("reply of " + std::to_string(items.size()) + " parts");
+  if (items.size() < 10)
+    return InternalError("reply of " + std::to_string(items.size()) + " parts");
   auto facts = std::make_shared<JobFacts>();
   ReadHeads(items, facts.get());
   RETURN_IF_ERROR(ReadGeneration(items[4], facts.get()));
@@ -170,6 +172,7 @@ Status ReadFacts(const std::vector<RedisReply>& items, StoreReply* reply) {
     facts->plans.push_back({std::strtoll(plans[i].text.c_str(), nullptr, 10), plans[i + 1].text,
                             plans[i + 2].text, plans[i + 3].text});
   }
+  facts->specs = Fields(items[9]);
   reply->facts = std::move(facts);
   return OkStatus();
 }

@@ -54,15 +54,23 @@ Status JobRedis::CheckSafety(bool accept_loss) const {
   return OkStatus();
 }
 
-Status JobRedis::InitOnce(int64_t spec_gen, const std::string& spec_hash) const {
+Status JobRedis::JoinJob(const OwnSpec& own) const {
   ASSIGN_OR_RETURN(const std::unique_ptr<JobStore> store, MakeStore());
-  const StoreReply reply = store->Call(InitJob{spec_gen, spec_hash});
+  const StoreReply reply = store->Call(InitJob{own.generation, own.hash, EncodeSpec(own.record)});
   if (reply.ok()) return OkStatus();
   if (reply.code != StoreCode::kRefused) return UnavailableError("state in redis: " + reply.detail);
   const StoreReply found = store->Call(ReadJob{});
   if (!found.ok()) return UnavailableError("state in redis: " + found.detail);
-  if (found.facts->spec_hash == spec_hash) return OkStatus();
-  return InvalidError("UpgradeBlocked: the job file is not the one that the state in Redis belongs to, and edits of a job with state in Redis are not supported yet; undo the edit, or start anew under another state.id and new outputs");
+  const JobFacts& facts = *found.facts;
+  RETURN_IF_ERROR(CheckEdit(facts, own));
+  if (own.generation < facts.spec_gen) {
+    Log(LogLevel::kWarn, "the job has gone on to a newer job file; this worker stands by",
+        {{"generation", std::to_string(own.generation)}, {"running", std::to_string(facts.spec_gen)}});
+  } else if (own.hash != facts.spec_hash) {
+    Log(LogLevel::kInfo, "the job runs another job file; this worker stands by until its workers leave or enough of this one wait",
+        {{"spec", own.hash.substr(0, 8)}, {"running", facts.spec_hash.substr(0, 8)}});
+  }
+  return OkStatus();
 }
 
 Result<std::string> JobRedis::Secret() const {

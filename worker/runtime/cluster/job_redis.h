@@ -7,6 +7,7 @@
 #include "crds/api/spec.h"
 #include "crds/base/clock.h"
 #include "worker/client/redis/redis.h"
+#include "worker/coordination/cluster/spec_edit.h"
 #include "worker/coordination/redis/redis_job_store.h"
 
 namespace millrace::worker {
@@ -24,8 +25,8 @@ class JobRedis {
   // Refuses a Redis that loses acknowledged writes by its settings, unless `accept_loss`; logs what else it does not guarantee.
   Status CheckSafety(bool accept_loss) const;
   // Makes the job's record when there is none. A job with a ledger in some sink notices at its first generation when there should
-  // have been one.
-  Status InitOnce(int64_t spec_gen, const std::string& spec_hash) const;
+  // have been one. kInvalid "UpgradeBlocked: ..." when the job cannot go on with `own`.
+  Status JoinJob(const OwnSpec& own) const;
   // The secret by which the job's workers know each other; made by the first of them.
   Result<std::string> Secret() const;
 

@@ -4,6 +4,7 @@
 #include <random>
 #include <utility>
 
+#include "crds/api/edit_class.h"
 #include "crds/base/failpoint.h"
 #include "crds/base/log.h"
 
@@ -16,9 +17,7 @@ constexpr Duration kMaxGather = std::chrono::milliseconds(500);
 
 LeaderConfig ConfigOf(const WorkerProcessOptions& options) {
   LeaderConfig config;
-  config.groups = options.groups;
-  config.spec_gen = options.spec_gen;
-  config.spec_hash = options.spec_hash;
+  config.spec = options.spec;
   config.announce_delivery = options.announce_delivery;
   config.attempts = options.attempts;
   config.heartbeat = options.lease / 3;
@@ -91,7 +90,7 @@ Status WorkerProcess::Run(const MakeStore& make_store, std::stop_token stop) {
     });
   };
   heart_ = std::make_unique<Heart>(
-      LeaseCore::Config{options_.lease, options_.spec_gen, options_.spec_hash, true}, self_,
+      LeaseCore::Config{options_.lease, options_.spec.generation, options_.spec.hash, true}, self_,
       std::move(heart_store), parts_->clock, std::move(events));
   Loop(stop);
   engine_->Cancel();
@@ -212,6 +211,38 @@ void WorkerProcess::Do(const EndLeadership& action, uint64_t leader) {
 
 void WorkerProcess::Do(const StopWork&) { engine_->Cancel(); }
 
+// Compute thread. While a generation is fenced the commit stands still.
+Result<ClusterEngine::Inheritance> WorkerProcess::ReadInheritance(const CommitHead& commit) {
+  ClusterEngine::Inheritance from;
+  const StoreReply job = engine_store_->Call(ReadJob{});
+  if (!job.ok()) return AbortedError("job: " + job.detail);
+  const StoreReply offsets = engine_store_->Call(ReadOffsets{});
+  if (!offsets.ok()) return AbortedError("offsets: " + offsets.detail);
+  ASSIGN_OR_RETURN(from.commit, CommitPointOf(commit, offsets.fields));
+  if (commit.batch == 0) return from;
+  StoreReply reports = engine_store_->Call(ReadReports{commit.generation, commit.batch});
+  if (!reports.ok()) return AbortedError("reports: " + reports.detail);
+  if (static_cast<int64_t>(reports.fields.size()) != commit.reports)
+    return InternalError("StateLost: " + std::to_string(reports.fields.size()) + " of " +
+                         std::to_string(commit.reports) +
+                         " reports of the committed batch are left");
+  from.reports = std::move(reports.fields);
+  if (job.facts->commit.spec_hash != options_.spec.hash) {
+    ASSIGN_OR_RETURN(const SpecRecord before, CommittedSpec(*job.facts));
+    from.kept = CompareShapes(before.shape, options_.spec.record.shape).kept;
+  }
+  return from;
+}
+
+void WorkerProcess::Retune(const api::StreamingJobSpec& spec) {
+  Post([this, spec] {
+    api::TakeHotFields(spec, &parts_->job->spec);
+    options_.attempts = spec.poison_batch.attempts;
+    if (leader_) leader_->SetAttempts(options_.attempts);
+    if (maker_) maker_->Retune();
+  });
+}
+
 // Begins when the delivery in work has come back.
 void WorkerProcess::Do(const TakeOver& action) {
   Log(LogLevel::kInfo, "taking over",
@@ -224,22 +255,8 @@ void WorkerProcess::Do(const TakeOver& action) {
   output_thread_->Post([this, action, begin] {
     compute_thread_->Post([this, action, begin] {
       Failpoint("worker.take_over");
-      Status status;
-      StoreReply reports;
-      const StoreReply offsets = engine_store_->Call(ReadOffsets{});
-      if (action.commit.batch > 0) {
-        reports = engine_store_->Call(ReadReports{action.commit.generation, action.commit.batch});
-        if (reports.ok() && static_cast<int64_t>(reports.fields.size()) != action.commit.reports) {
-          status = InternalError("StateLost: " + std::to_string(reports.fields.size()) + " of " +
-                                 std::to_string(action.commit.reports) +
-                                 " reports of the committed batch are left");
-        }
-      }
-      if (!reports.ok()) status = AbortedError("reports: " + reports.detail);
-      if (!offsets.ok()) status = AbortedError("offsets: " + offsets.detail);
-      Result<CommitPoint> commit = CommitPointOf(action.commit, offsets.fields);
-      if (status.ok()) status = commit.status();
-      if (status.ok()) status = engine_->TakeOver(action, *commit, reports.fields);
+      const Result<ClusterEngine::Inheritance> from = ReadInheritance(action.commit);
+      const Status status = from.ok() ? engine_->TakeOver(action, *from) : from.status();
       Failpoint("worker.taken_over");
       Log(LogLevel::kInfo, "taken over",
           {{"generation", action.generation.name},
@@ -307,7 +324,8 @@ void WorkerProcess::OnFacts(std::shared_ptr<const JobFacts> facts) {
   const Result<CommitPoint> record = facts_->commit.record.empty()
                                          ? Result<CommitPoint>(CommitPoint{})
                                          : DecodeCommit(facts_->commit.record);
-  if (record.ok() && record->completed && facts_->spec_hash == options_.spec_hash && !leader_)
+  if (record.ok() && record->completed && facts_->commit.spec_hash == options_.spec.hash &&
+      !leader_)
     End(OkStatus());
 }
 

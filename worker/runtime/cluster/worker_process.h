@@ -28,9 +28,7 @@ using MakeStore = std::function<Result<std::unique_ptr<JobStore>>(StoreUse use)>
 struct WorkerProcessOptions {
   Duration lease = std::chrono::seconds(10);
   Duration grace = std::chrono::seconds(60);  // a hand-over may take so long
-  int groups = 128;
-  int64_t spec_gen = 0;
-  std::string spec_hash;
+  OwnSpec spec;
   int64_t attempts = 3;
   bool announce_delivery = false;
 };
@@ -51,6 +49,9 @@ class WorkerProcess {
   Status Run(const MakeStore& make_store, std::stop_token stop);
   // Thread-safe.
   WorkerStatus status() const;
+  // The hot fields of `spec` count from the next batch on. Thread-safe; comes to nothing when the
+  // process ends first.
+  void Retune(const api::StreamingJobSpec& spec);
 
  private:
   void Post(std::function<void()> event);
@@ -66,6 +67,7 @@ class WorkerProcess {
   void Do(const DeliverOutput& action);
   void Do(const SettleBatch& action);
   void Do(const StopWork& action);
+  Result<ClusterEngine::Inheritance> ReadInheritance(const CommitHead& commit);
   void OnWon(const Lease& lease);
   void OnFacts(std::shared_ptr<const JobFacts> facts);
   void OnFrame(const std::string& bytes);

@@ -59,8 +59,7 @@ std::shared_ptr<ClusterEngine::Work> ClusterEngine::Find(int64_t batch) {
   return work == works_.end() ? nullptr : work->second;
 }
 
-Status ClusterEngine::TakeOver(const worker::TakeOver& action, const CommitPoint& commit,
-                               const std::map<std::string, std::string>& reports) {
+Status ClusterEngine::TakeOver(const worker::TakeOver& action, const Inheritance& from) {
   {
     const std::lock_guard lock(mutex_);
     work_stop_ = std::stop_source();
@@ -74,7 +73,7 @@ Status ClusterEngine::TakeOver(const worker::TakeOver& action, const CommitPoint
   TakeOverProgress progress;
   progress.generation = generation_.name;
   progress.commit = action.commit.batch;
-  Status status = Load(commit, reports, &progress);
+  Status status = Load(from, &progress);
   if (status.ok()) {
     progress.step = TakeOverProgress::Step::kFencing;
     progress.took = parts_->clock->Monotonic() - begin;
@@ -88,14 +87,16 @@ Status ClusterEngine::TakeOver(const worker::TakeOver& action, const CommitPoint
   return status;
 }
 
-Status ClusterEngine::Load(const CommitPoint& commit,
-                           const std::map<std::string, std::string>& reports,
-                           TakeOverProgress* progress) {
+Status ClusterEngine::Load(const Inheritance& from, TakeOverProgress* progress) {
   listener_->OnTakeOver(*progress);
+  const CommitPoint& commit = from.commit;
   Heads heads;
-  for (const auto& [slot, report] : reports) RETURN_IF_ERROR(DecodeHeads(report, &heads));
+  for (const auto& [slot, report] : from.reports) RETURN_IF_ERROR(DecodeHeads(report, &heads));
   std::erase_if(heads, [&](const auto& head) {
-    return OwnerOfUnit(generation_, head.first.second) != slot_;
+    const auto& [stage, unit] = head.first;
+    const bool kept =
+        !from.kept || std::find(from.kept->begin(), from.kept->end(), stage) != from.kept->end();
+    return !kept || OwnerOfUnit(generation_, unit) != slot_;
   });
   progress->units = static_cast<int64_t>(heads.size());
   RETURN_IF_ERROR(state_->Recover(generation_.name, commit.batch, heads, StopOfWork()));

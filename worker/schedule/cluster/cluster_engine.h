@@ -45,10 +45,16 @@ class ClusterEngine {
 
   // Ends what is under way for an older generation; calls that block return soon.
   void Cancel();
-  // Restores the slot's state as of the commit from `reports` (slot -> report of that commit) and
-  // fences the sinks.
-  Status TakeOver(const worker::TakeOver& action, const CommitPoint& commit,
-                  const std::map<std::string, std::string>& reports);
+  // What of the last commit's state a slot goes on from.
+  struct Inheritance {
+    CommitPoint commit;
+    std::map<std::string, std::string> reports;  // slot -> report of that commit
+    // Stages whose state is kept where another spec wrote it; none: all. What others left is
+    // forgotten with the next commit.
+    std::optional<std::vector<std::string>> kept;
+  };
+  // Restores the slot's state as of the commit and fences the sinks.
+  Status TakeOver(const worker::TakeOver& action, const Inheritance& from);
   Status Compute(const std::string& generation, const PlanEntry& plan);
   // Deletes what no state needs any more, now and then; from the thread that computes.
   void Sweep();
@@ -72,8 +78,7 @@ class ClusterEngine {
     SlotFacts facts;
     SlotBatch slot;
   };
-  Status Load(const CommitPoint& commit, const std::map<std::string, std::string>& reports,
-              TakeOverProgress* progress);
+  Status Load(const Inheritance& from, TakeOverProgress* progress);
   Status Restore();
   std::stop_token StopOfWork();
   Status OpenSinks(const worker::TakeOver& action);

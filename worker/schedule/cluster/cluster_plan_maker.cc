@@ -69,7 +69,8 @@ ClusterPlanMaker::ClusterPlanMaker(JobParts* parts, TableVersions* tables, JobLi
     : parts_(parts),
       tables_(tables),
       listener_(listener),
-      planner_(parts, SpecHashOf(*parts->job)) {}
+      spec_hash_(SpecHashOf(*parts->job)),
+      planner_(parts, spec_hash_) {}
 
 Status ClusterPlanMaker::Resume(const CommitHead& commit,
                                 const std::map<std::string, std::string>& offsets) {
@@ -78,13 +79,20 @@ Status ClusterPlanMaker::Resume(const CommitHead& commit,
   planned_.clear();
   due_ = parts_->clock->Monotonic();
   holds_state_ = true;
+  // A job that was completed and then edited has work again.
+  if (commit.spec_hash != spec_hash_) commit_.completed = false;
   completed_ = final_planned_ = commit_.completed;
   return OkStatus();
 }
 
+void ClusterPlanMaker::Retune() {
+  planner_.Retune();
+  if (!final_planned_) due_ = parts_->clock->Monotonic() + planner_.UntilDue();
+}
+
 Status ClusterPlanMaker::Adopt(const PlanEntry& entry) {
   ASSIGN_OR_RETURN(BatchPlan plan, DecodePlan(entry.bytes));
-  if (entry.spec_hash != SpecHashOf(*parts_->job)) {
+  if (entry.spec_hash != spec_hash_) {
     return InvalidError("UpgradeBlocked: batch " + std::to_string(entry.batch) +
                         " was planned by another version of the job; run that version until it "
                         "commits, then this one");

@@ -29,7 +29,8 @@ class ClusterPlanMaker final : public PlanMaker {
   CommitParts Finish(int64_t batch, const std::vector<std::string>& facts) override;
   bool completed() const override { return completed_; }
 
-  const CommitPoint& commit() const { return commit_; }
+  // The hot fields of the job were edited: plans from the next one on follow them.
+  void Retune();
 
  private:
   struct Planned {
@@ -46,6 +47,7 @@ class ClusterPlanMaker final : public PlanMaker {
   JobParts* parts_;
   TableVersions* tables_;
   JobListener* listener_;
+  const std::string spec_hash_;
   BatchPlanner planner_;
   CommitPoint commit_;
   std::deque<Planned> planned_;
