@@ -46,6 +46,7 @@ LABEL org.opencontainers.image.title="millrace" \
 RUN --mount=type=bind,from=build,source=/out,target=/out \
     apt-get update && xargs apt-get install -y --no-install-recommends ca-certificates tzdata libstdc++6 < /out/packages && \
     rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/share/doc/*/*.gz /usr/share/man /usr/share/locale && \
+    find / -xdev -type f -perm /6000 -exec chmod a-s {} + && \
     cp /out/usr/local/bin/* /usr/local/bin/ && \
     mkdir -p /usr/share/millrace && \
     dpkg-query -W -f '{"name":"${Package}","version":"${Version}","architecture":"${Architecture}"}\n' > /usr/share/millrace/packages.jsonl

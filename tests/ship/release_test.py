@@ -1,14 +1,20 @@
 #!/usr/bin/env python3
 """Installs, upgrades, rolls back and removes the chart on a real API server, applies deploy/millrace.yaml, and asks the server what the
-operator's account may do. No kubelet, so no pod runs.
+operator's account may do. No kubelet, so no pod runs: the operator's command runs here, with the arguments of its Deployment and the
+rights of its account, and what `helm test` asks it is asked.
 
-Usage: release_test.py REPOSITORY
+Usage: release_test.py REPOSITORY [OPERATOR MILLRACE]
 Exits with 77 (skipped) while the server or helm is not built: `make test-cluster` builds both.
 """
+import base64
+import contextlib
 import json
+import os
 import pathlib
+import re
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
 sys.path[:0] = [str(ROOT / "tests/crd"), str(ROOT / "tests/ship")]
@@ -18,12 +24,14 @@ import apiserver  # noqa: E402
 try:
     import yaml
 
+    import catalogue
     import chart
 except ImportError as error:
     print(f"skipped: {error}; install python3-yaml")
     sys.exit(77)
 
 SPACE = "millrace-system"
+WAIT_SECONDS = 120
 CRD = "streamingjobs.streaming.millrace.io"
 ACCOUNT = f"system:serviceaccount:{SPACE}:millrace"
 # Verb, object, namespace, and whether the operator may.
@@ -109,6 +117,64 @@ def subresource(what):
     return [name, f"--subresource={part}"] if part else [name]
 
 
+@contextlib.contextmanager
+def operator(cluster, program):
+    """The operator as its Deployment starts it, but for the address and the way to the API server; gives its port."""
+    arguments = list(deployment(cluster)["spec"]["template"]["spec"]["containers"][0]["args"])
+    arguments[arguments.index("--metrics-address") + 1] = "127.0.0.1:0"
+    authority = base64.b64encode(cluster.server.certificate.read_bytes()).decode()
+    config = cluster.server.folder / "operator.kubeconfig"
+    config.write_text(json.dumps({
+        "current-context": "here", "contexts": [{"name": "here", "context": {"cluster": "here", "user": "operator"}}],
+        "clusters": [{"name": "here", "cluster": {"server": f"https://127.0.0.1:{cluster.server.port}", "certificate-authority-data": authority}}],
+        "users": [{"name": "operator", "user": {"token": cluster.server.tokens[ACCOUNT]}}]}))
+    path = cluster.server.folder / "operator.log"
+    with open(path, "wb") as log:
+        process = subprocess.Popen([program, *arguments, "--kubeconfig", config], stderr=log, env={**os.environ, "POD_NAMESPACE": SPACE})
+    try:
+        port = wait_for("the operator's port", lambda: re.search(r'"port":"(\d+)"', path.read_text()), process, path)
+        yield int(port.group(1)), process, path
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for(what, condition, process, log):
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        found = condition()
+        if found:
+            return found
+        check(time.monotonic() < deadline and process.poll() is None, f"waited for {what}; the operator said\n{log.read_text()[-3000:]}")
+        time.sleep(0.2)
+
+
+def answers_what_helm_test_asks(cluster):
+    if len(sys.argv) < 4 or not all(pathlib.Path(each).exists() for each in sys.argv[2:4]):
+        print("(left out: the operator is not built)")
+        return
+    program, millrace = sys.argv[2:4]
+    hooks = yaml.safe_load_all(cluster.helm("get", "hooks", "millrace"))
+    job = next(each["data"]["job.yaml"] for each in hooks if each and each["kind"] == "ConfigMap")
+    with operator(cluster, program) as (port, process, log):
+        asked = re.sub(r"http://[^/]+/", f"http://127.0.0.1:{port}/", job)
+        check(asked != job, f"no address in\n{job}")
+        file = cluster.server.folder / "probe.yaml"
+        file.write_text(asked)
+        wait_for("readiness, asked as helm test does", lambda: runs(millrace, file), process, log)
+        wait_for("the workers of a job", lambda: cluster.get("deployment", "kept-workers", "-n", SPACE), process, log)
+        text = subprocess.run(["curl", "-sf", f"http://127.0.0.1:{port}/metrics"], capture_output=True, text=True, check=True).stdout
+        board = json.loads((ROOT / "dashboards/operator.json").read_text())
+        wanted = {name for panel in board["panels"] for target in panel.get("targets", []) for name in catalogue.used(target["expr"])}
+        check(not [name for name in wanted if f"\n{name}{{" not in text], f"the operator serves not all of {sorted(wanted)}:\n{text}")
+    file.write_text(job.replace("http://", "http://127.0.0.1:1/"))
+    check(not runs(millrace, file), "helm test passes without an operator")
+
+
+def runs(millrace, file):
+    return subprocess.run([millrace, "run", file], capture_output=True, check=False).returncode == 0
+
+
 def upgrades_and_rolls_back(cluster):
     # A release of before, with an older manifest: the upgrade brings the new one, unlike a folder crds/ would.
     older = cluster.get("crd", CRD)
@@ -128,7 +194,7 @@ def upgrades_and_rolls_back(cluster):
 def removes_all_but_jobs(cluster):
     cluster.helm("uninstall", "millrace")
     for kind in ("deployment", "role", "rolebinding", "networkpolicy", "poddisruptionbudget", "service"):
-        left = [each["metadata"]["name"] for each in cluster.get(kind, "-n", SPACE)["items"]]
+        left = [each["metadata"]["name"] for each in cluster.get(kind, "-n", SPACE, "-l", "app.kubernetes.io/managed-by=Helm")["items"]]
         check(not left, f"uninstall leaves {kind} {left}")
     check(cluster.get("sjob", "kept", "-n", SPACE), "uninstall takes the jobs along")
     # The next release takes the manifest over.
@@ -153,9 +219,9 @@ def main():
     if missing:
         print(f"skipped: no {', '.join(missing)}; make test-cluster builds them")
         sys.exit(77)
-    with apiserver.ApiServer() as server:
+    with apiserver.ApiServer([ACCOUNT]) as server:
         cluster = Cluster(server)
-        for step in (installs, may_do_what_it_needs_and_no_more, upgrades_and_rolls_back, removes_all_but_jobs, applies_without_helm):
+        for step in (installs, may_do_what_it_needs_and_no_more, answers_what_helm_test_asks, upgrades_and_rolls_back, removes_all_but_jobs, applies_without_helm):
             step(cluster)
             print(step.__name__.replace("_", " "))
 
