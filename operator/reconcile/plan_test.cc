@@ -83,6 +83,16 @@ TEST(PlanTest, AnEditIsShownInStatusBeforeItIsActedUpon) {
               ElementsAre("apply Deployment/word-count-workers"));
 }
 
+TEST(PlanTest, AHotEditChangesTheJobFileAndNoPod) {
+  SimulatedCluster cluster = Running();
+  cluster.world().job.spec.batch_interval = std::chrono::seconds(3);
+  cluster.world().memory.announced_generation = cluster.world().job.metadata.generation;
+  const Plan plan = MakePlan(cluster.world(), Options(), kNow);
+  EXPECT_EQ(plan.status.edit, api::EditClass::kHot);
+  EXPECT_THAT(Writes(plan),
+              ElementsAre("apply ConfigMap/word-count-" + CurrentRevision(SmallJob())));
+}
+
 TEST(PlanTest, AFixedFieldIsRefusedAndNothingThatRunsIsTouched) {
   SimulatedCluster cluster = Running();
   cluster.world().job.spec.max_parallelism = 7;
@@ -113,7 +123,7 @@ TEST(PlanTest, AnOrphanWithTheJobsUidIsAdopted) {
 TEST(PlanTest, TheOldJobFileIsDeletedOnceNoPodUsesIt) {
   SimulatedCluster cluster = Running();
   const std::string old = "delete ConfigMap/word-count-" + CurrentRevision(cluster.world().job);
-  cluster.world().job.spec.batch_interval = std::chrono::seconds(3);
+  cluster.world().job.spec.on_error = api::ErrorPolicy::kSkip;
   ++cluster.world().job.metadata.generation;
   std::vector<std::string> writes;
   int64_t pods_at_delete = -1;

@@ -4,7 +4,7 @@
 
 namespace millrace::controller {
 
-std::string CurrentRevision(const api::StreamingJob& job) { return RevisionOf(JobFile(job)); }
+std::string CurrentRevision(const api::StreamingJob& job) { return RevisionOf(job); }
 
 std::vector<Object> BuildObjects(const api::StreamingJob& job, const BuildOptions& options,
                                  int64_t replicas) {

@@ -104,7 +104,10 @@ TEST(JobFileTest, StaysTheSameWhenOnlyTheOperatorIsConcerned) {
   job.spec.deletion.drain = false;
   EXPECT_EQ(JobFile(job), before);
   job.spec.batch_interval = std::chrono::seconds(2);
-  EXPECT_NE(RevisionOf(JobFile(job)), RevisionOf(before));
+  EXPECT_NE(JobFile(job), before);
+  EXPECT_EQ(RevisionOf(job), RevisionOf(SmallJob())) << "hot: the pods stay";
+  job.spec.on_error = api::ErrorPolicy::kSkip;
+  EXPECT_NE(RevisionOf(job), RevisionOf(SmallJob()));
 }
 
 TEST(ChildNameTest, LongNamesStayDistinctAndWithin63) {

@@ -1,6 +1,7 @@
 #include "operator/resources/job_file.h"
 
 #include "crds/api/codec.h"
+#include "crds/api/edit_class.h"
 #include "crds/base/text.h"
 #include "operator/resources/names.h"
 
@@ -53,9 +54,7 @@ void DropOperatorFields(api::StreamingJobSpec* spec) {
   spec->disruption_budget_max_unavailable = defaults.disruption_budget_max_unavailable;
 }
 
-}  // namespace
-
-std::string JobFile(const api::StreamingJob& job) {
+api::StreamingJob FileOf(const api::StreamingJob& job) {
   api::StreamingJob file;
   file.metadata.name = job.metadata.name;
   file.metadata.ns = job.metadata.ns;
@@ -63,11 +62,17 @@ std::string JobFile(const api::StreamingJob& job) {
   file.spec = job.spec;
   DropOperatorFields(&file.spec);
   MakePaths(&file.spec);
-  return api::ToJson(file);
+  return file;
 }
 
-std::string RevisionOf(const std::string& job_file) {
-  return HexEncode(Sha256(job_file)).substr(0, kRevisionDigits);
+}  // namespace
+
+std::string JobFile(const api::StreamingJob& job) { return api::ToJson(FileOf(job)); }
+
+std::string RevisionOf(const api::StreamingJob& job) {
+  api::StreamingJob file = FileOf(job);
+  api::TakeHotFields({}, &file.spec);
+  return HexEncode(Sha256(api::ToJson(file))).substr(0, kRevisionDigits);
 }
 
 }  // namespace millrace::controller

@@ -11,7 +11,8 @@ namespace millrace::controller {
 // of ConfigMaps have become the paths where they are mounted. Pure.
 std::string JobFile(const api::StreamingJob& job);
 
-// Names the version of a job file: ten hex digits of its SHA-256. Pure.
-std::string RevisionOf(const std::string& job_file);
+// Names what pods must be replaced for: ten hex digits of the SHA-256 of the job file with all hot
+// fields at their defaults. Pure.
+std::string RevisionOf(const api::StreamingJob& job);
 
 }  // namespace millrace::controller

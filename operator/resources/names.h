@@ -20,7 +20,7 @@ inline constexpr std::string_view kRevisionLabel = "streaming.millrace.io/revisi
 // Users may not set labels or annotations of these domains, nor of domains that end with them.
 inline constexpr std::string_view kReservedDomains[] = {"kubernetes.io", "k8s.io", "millrace.io"};
 
-inline constexpr std::string_view kJobFolder = "/etc/millrace";
+inline constexpr std::string_view kJobFolder = "/etc/millrace/job";
 inline constexpr std::string_view kJobFileName = "job.yaml";
 inline constexpr std::string_view kSecretsFolder = "/etc/millrace/secrets";
 inline constexpr std::string_view kConfigFolder = "/etc/millrace/config";

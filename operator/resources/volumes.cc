@@ -82,13 +82,8 @@ void WriteVolumes(JsonWriter* out, const api::StreamingJob& job, const std::stri
 void WriteVolumeMounts(JsonWriter* out, const api::StreamingJobSpec& spec) {
   const References references = FindReferences(spec);
   Sequence(out, "volumeMounts", [&] {
-    // One file, so that Secrets and ConfigMaps can be mounted beside it; it never changes in place.
-    Element(out, [&] {
-      Text(out, "name", "job");
-      Text(out, "mountPath", std::string(kJobFolder) + "/" + std::string(kJobFileName));
-      Text(out, "subPath", kJobFileName);
-      Flag(out, "readOnly", true);
-    });
+    // A folder of its own: a single file would not follow its ConfigMap.
+    WriteMount(out, "job", std::string(kJobFolder), true);
     WriteMount(out, "tmp", "/tmp", false);
     size_t index = 0;
     for (const std::string& secret : references.secrets)
