@@ -55,10 +55,10 @@ def wait(condition, what):
 class Worker:
     """A worker process and its HTTP server."""
 
-    def __init__(self, millrace, job, name):
+    def __init__(self, millrace, job, name, arguments=None):
         self.log = os.path.join(os.path.dirname(job), name)
-        command = [millrace, "worker", "--job", job, "--member", name, "--lease", "2s", "--threads", "1", "--metrics-address", "127.0.0.1:0",
-                   "--accept-redis-loss"]
+        arguments = arguments or ["worker", "--job", job, "--member", name, "--lease", "2s", "--accept-redis-loss"]
+        command = [millrace, *arguments, "--threads", "1", "--metrics-address", "127.0.0.1:0"]
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out)
         port = wait(self.port, f"{name} served its status")
@@ -137,6 +137,55 @@ def check_assignment(status):
     check({slot["member"] for slot in worker["assignment"]} == {m["member"] for m in worker["members"]}, f"members {worker['members']}")
 
 
+def rows(worker, query):
+    code, body = worker.get(f"/state/totals.aggregate?{query}")
+    check(code == 200, f"{query}: {code} {body}")
+    return json.loads(body)
+
+
+def check_errors(worker):
+    for code, query in ((404, "totals?key=key1"), (404, "totals.aggregate?key=none"), (400, "totals.aggregate?limit=0"),
+                        (400, "totals.aggregate?key=a&prefix=b")):
+        got = worker.get(f"/state/{query}")
+        check(got[0] == code and "error" in json.loads(got[1]), f"{query}: {got}")
+
+
+def answers_from_every_worker(millrace):
+    with Pair(millrace) as pair:
+        wait(lambda: all(w.status()["committedBatch"] >= 20 for w in pair.workers), "batch 20 was committed")
+        for worker in pair.workers:
+            everything = rows(worker, "limit=1000")
+            hits = {row["key"]: row["hits"] for row in everything["rows"]}
+            check(set(hits) == {f"key{i}" for i in range(100)} and not everything["truncated"], f"{len(hits)} keys")
+            check(max(hits.values()) - min(hits.values()) <= 3, "all rows are of one batch")
+            one = rows(worker, "key=key7")
+            check(one["batch"] >= everything["batch"] and one["rows"][0]["hits"] >= hits["key7"], f"{one}")
+            check({row["key"] for row in rows(worker, "prefix=key9")["rows"]} == {"key9", *(f"key9{i}" for i in range(10))}, "prefix")
+            few = rows(worker, "limit=3")
+            check(len(few["rows"]) == 3 and few["truncated"], f"{few}")
+            check_errors(worker)
+            check(worker.metric("millrace_redis_round_trips_total", 'purpose="query"') > 0, "round trips of queries")
+        pair.redis.kill()
+        check(pair.workers[0].get("/state/totals.aggregate?key=key7")[0] == 503, "an answer without Redis")
+
+
+def answers_from_a_single_process(millrace):
+    root = tempfile.mkdtemp(prefix="millrace-view-")
+    job = os.path.join(root, "job.yaml")
+    with open(job, "w", encoding="utf-8") as out:
+        out.write(JOB.replace("ADDRESS", "127.0.0.1:1"))  # neither sink nor state is used
+    worker = Worker(millrace, job, "run", ["run", job, "--state", "memory", "--sink", "none", "--quiet"])
+    try:
+        wait(lambda: worker.status()["committedBatch"] >= 10, "batch 10 was committed")
+        everything = rows(worker, "limit=1000")
+        check(len(everything["rows"]) == 100 and everything["batch"] >= 10, f"{everything['batch']}")
+        check(rows(worker, "key=key7")["rows"][0]["hits"] > 0, "hits")
+        check_errors(worker)
+    finally:
+        worker.kill()
+        shutil.rmtree(root, ignore_errors=True)
+
+
 def says_who_works_where(millrace):
     with Pair(millrace) as pair:
         leader = pair.leader()
@@ -177,7 +226,8 @@ def main():
     parser.add_argument("--millrace", required=True)
     parser.add_argument("--only")
     options = parser.parse_args()
-    scenarios = [("says who works where", says_who_works_where), ("tells of a recovery", tells_of_a_recovery)]
+    scenarios = [("says who works where", says_who_works_where), ("tells of a recovery", tells_of_a_recovery),
+                 ("answers from every worker", answers_from_every_worker), ("answers from a single process", answers_from_a_single_process)]
     return run_scenarios(scenarios, options.millrace, options.only)
 
 

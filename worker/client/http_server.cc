@@ -94,11 +94,18 @@ class BoundedServer final : public httplib::Server {
 };
 
 HttpServerRequest Convert(const httplib::Request& request) {
-  HttpServerRequest converted{request.method, request.path, {}, {}};
+  HttpServerRequest converted{request.method, request.path, {}, {}, {}};
   for (const auto& [name, value] : request.headers) {
     converted.headers.emplace(ToLowerAscii(name), value);
   }
+  for (const auto& [name, value] : request.params) converted.query[name] = value;
   return converted;
+}
+
+bool Serves(const HttpRoute& route, std::string_view path) {
+  if (!route.path.ends_with("/*")) return route.path == path;
+  const std::string_view folder = std::string_view(route.path).substr(0, route.path.size() - 1);
+  return path.size() > folder.size() && path.starts_with(folder);
 }
 
 void Fill(const HttpServerReply& reply, httplib::Response* response) {
@@ -199,7 +206,7 @@ HttpServerReply HttpServer::Impl::Dispatch(const HttpServerRequest& request) con
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   std::string allowed;
   for (const HttpRoute& route : routes) {
-    if (route.path != request.path) continue;
+    if (!Serves(route, request.path)) continue;
     if (route.method == method) return route.handler(request);
     allowed += (allowed.empty() ? "" : ", ") + route.method;
   }

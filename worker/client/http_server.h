@@ -16,6 +16,7 @@ struct HttpServerRequest {
   std::string path;                            // without the query
   std::map<std::string, std::string> headers;  // names in lower case; the first of repeated ones
   std::string body;
+  std::map<std::string, std::string> query;  // decoded; the last of repeated names
 };
 
 struct HttpServerReply {
@@ -30,7 +31,7 @@ HttpServerReply HttpServerError(int status, const std::string& message);
 
 struct HttpRoute {
   std::string method;  // GET (answers HEAD too) or POST
-  std::string path;    // the whole path
+  std::string path;    // the whole path; one that ends with "/*" stands for all below it
   // Called from several threads at once; must not throw. Runs while the server exists.
   std::function<HttpServerReply(const HttpServerRequest&)> handler;
 };

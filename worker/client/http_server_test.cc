@@ -48,6 +48,18 @@ std::vector<HttpRoute> EchoRoutes() {
            }}};
 }
 
+TEST(HttpServerTest, AFolderRouteServesWhatIsBelowItWithItsQuery) {
+  const HttpRoute route{"GET", "/state/*", [](const HttpServerRequest& request) {
+                          return HttpServerReply{200, request.path + " " + request.query.at("key"), "text/plain", {}};
+                        }};
+  auto server = HttpServer::Start(Loopback(), {route});
+  ASSERT_TRUE(server.ok()) << server.status();
+  httplib::Client client("127.0.0.1", (*server)->port());
+  EXPECT_EQ(client.Get("/state/a.b?key=x%20%26y")->body, "/state/a.b x &y");
+  EXPECT_EQ(client.Get("/state/?key=x")->status, 404);
+  EXPECT_EQ(client.Get("/states?key=x")->status, 404);
+}
+
 TEST(HttpServerTest, AnswersRoutesAndNamesWhatItRefuses) {
   auto server = HttpServer::Start(Loopback(), EchoRoutes());
   ASSERT_TRUE(server.ok()) << server.status();

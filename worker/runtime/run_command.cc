@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <utility>
 
@@ -13,6 +14,8 @@
 #include "worker/runtime/exit_code.h"
 #include "worker/runtime/left_aside.h"
 #include "worker/runtime/observers.h"
+#include "worker/runtime/query/local_committed_state.h"
+#include "worker/runtime/query/state_query.h"
 #include "worker/runtime/signals.h"
 #include "worker/runtime/status_board.h"
 #include "worker/runtime/status_line.h"
@@ -25,6 +28,17 @@ int Report(const Status& status) {
   return ExitCodeOf(status);
 }
 
+std::vector<HttpRoute> StateRoutes(const std::atomic<StateQueries*>* queries) {
+  std::vector<HttpRoute> routes;
+  for (const char* path : StateQueries::kPaths) {
+    routes.push_back({"GET", path, [queries](const HttpServerRequest& request) {
+                        StateQueries* const ready = *queries;
+                        return ready != nullptr ? ready->Answer(request) : HttpServerError(503, "the job is starting");
+                      }});
+  }
+  return routes;
+}
+
 // Runs a planned job until it ends.
 Status RunJob(JobFile file, const RunOptions& options, const SignalStop& signals) {
   SystemClock clock;
@@ -32,10 +46,11 @@ Status RunJob(JobFile file, const RunOptions& options, const SignalStop& signals
   ConfigureLog(LevelOf(job.spec.logging.level), LogFormat::kText);
   JobMetrics metrics(MetricsOptions(job, file.plan), &clock);
   StatusBoard board(job.metadata.name, job.spec.batch_interval, job.spec.health_check.stalled_after, &clock);
+  std::atomic<StateQueries*> queries{nullptr};  // of parts that are there
   std::unique_ptr<HttpServer> server;
   if (!options.metrics_address.empty()) {
     ASSIGN_OR_RETURN(const HttpServerOptions address, ParseAddress("--metrics-address", options.metrics_address));
-    ASSIGN_OR_RETURN(server, ServeStatus(address, &metrics, board));
+    ASSIGN_OR_RETURN(server, ServeStatus(address, &metrics, board, StateRoutes(&queries)));
     Log(LogLevel::kInfo, "serving metrics and status", {{"port", std::to_string(server->port())}});
   }
   const auto screen = std::make_shared<Screen>(Screen::Detect());
@@ -48,9 +63,15 @@ Status RunJob(JobFile file, const RunOptions& options, const SignalStop& signals
   if (!options.quiet) listeners.Add(&line);
   const MonotonicTime begin = clock.Monotonic();
   ASSIGN_OR_RETURN(JobParts parts, BuildParts(std::move(file), options, &clock, screen, signals.token()));
+  LocalCommittedState committed(&parts);
+  StateQueries state_queries(&parts.plan, &committed);
+  listeners.Add(&committed);
+  queries = &state_queries;
   Scheduler scheduler(&parts, {options.until_idle, options.batches}, &listeners);
   const Status status = scheduler.Run(signals.token());
   board.SetEnded(status);
+  committed.Close();
+  server.reset();
   screen->SetStatusLine("");
   if (!options.quiet) {
     const char* how = !status.ok() ? "failed" : scheduler.completed() ? "completed" : "stopped";

@@ -21,6 +21,8 @@
 #include "worker/runtime/exit_code.h"
 #include "worker/runtime/job_runner.h"
 #include "worker/runtime/observers.h"
+#include "worker/runtime/query/redis_committed_state.h"
+#include "worker/runtime/query/state_query.h"
 #include "worker/runtime/signals.h"
 #include "worker/schedule/cluster/own_spec.h"
 
@@ -82,10 +84,11 @@ struct RedisTraffic {
   RedisCounts state;
   RedisCounts heartbeat;
   RedisCounts tables;
+  RedisCounts query;
 
   std::map<std::string, WorkerSample::Redis> Sample() const {
     const auto sample = [](const RedisCounts& counts) { return WorkerSample::Redis{counts.round_trips, counts.sent_bytes}; };
-    return {{"record", sample(record)}, {"state", sample(state)}, {"heartbeat", sample(heartbeat)}, {"tables", sample(tables)}};
+    return {{"record", sample(record)}, {"state", sample(state)}, {"heartbeat", sample(heartbeat)}, {"tables", sample(tables)}, {"query", sample(query)}};
   }
 };
 
@@ -134,6 +137,25 @@ class WirePorts final : public BatchPorts {
   std::optional<WireExchange> exchange_;
 };
 
+RedisStateLog::Options StateOptions(const JobRedis& redis, const api::StreamingJob& job) {
+  const int groups = static_cast<int>(job.spec.max_parallelism);
+  return {redis.ns(), redis.job(), redis.job_id(), [groups](const std::string&, int unit) { return unit % groups; }};
+}
+
+Result<std::unique_ptr<CommittedState>> OpenCommitted(const JobRedis& redis, const api::StreamingJob& job, RedisCounts* counts, std::stop_token stop) {
+  ASSIGN_OR_RETURN(std::unique_ptr<JobStore> store, redis.MakeStore(counts));
+  ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> client, redis.Connect(counts));
+  std::vector<std::string> sources;
+  for (const api::Source& source : job.spec.sources) sources.push_back(source.name);
+  return std::unique_ptr<CommittedState>(std::make_unique<RedisCommittedState>(std::move(store), std::move(client), StateOptions(redis, job), std::move(sources), std::move(stop)));
+}
+
+std::vector<HttpRoute> StateRoutes(StateQueries* queries) {
+  std::vector<HttpRoute> routes;
+  for (const char* path : StateQueries::kPaths) routes.push_back({"GET", path, [queries](const HttpServerRequest& request) { return queries->Answer(request); }});
+  return routes;
+}
+
 Status StartSources(const JobParts& parts) {
   for (size_t i = 0; i < parts.sources.size(); ++i) {
     if (parts.sources[i] == nullptr) continue;
@@ -180,8 +202,7 @@ Status RunWorker(JobFile file, const WorkerOptions& options, const SignalStop& s
   ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> table_client, redis.Connect(&traffic.tables));
   RedisTableVersions tables(std::move(table_client), redis.base(), stop.get_token());
   ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> state_client, redis.Connect(&traffic.state));
-  const int groups = static_cast<int>(parts.job->spec.max_parallelism);
-  RedisStateLog state(std::move(state_client), {redis.ns(), redis.job(), redis.job_id(), [groups](const std::string&, int unit) { return unit % groups; }, std::chrono::seconds(60)}, &clock);
+  RedisStateLog state(std::move(state_client), StateOptions(redis, *parts.job), &clock);
   WirePorts ports(parts.plan, network.get());
   WorkerMetrics worker_metrics(redis.ns(), redis.job());
   WorkerBoard worker_board;
@@ -192,10 +213,12 @@ Status RunWorker(JobFile file, const WorkerOptions& options, const SignalStop& s
   const std::string name = (options.member.empty() ? HostName() : options.member) + "-" + RandomHex(4);
   WorkerProcess process(ProcessOptions(options, *parts.job, spec), &parts, &engine, &tables, network.get(), name, &listeners, &cluster_listeners);
   board.AddSection("worker", [&] { return worker_board.Json(process.status()); });
+  ASSIGN_OR_RETURN(const std::unique_ptr<CommittedState> committed, OpenCommitted(redis, *parts.job, &traffic.query, stop.get_token()));
+  StateQueries queries(&parts.plan, committed.get());
   std::unique_ptr<HttpServer> server;
   if (!options.metrics_address.empty()) {
     ASSIGN_OR_RETURN(const HttpServerOptions address, ParseAddress("--metrics-address", options.metrics_address));
-    ASSIGN_OR_RETURN(server, ServeStatus(address, &metrics, board, {}, [&] { return worker_metrics.Text(SampleOf(process.status(), traffic, network->stats())); }));
+    ASSIGN_OR_RETURN(server, ServeStatus(address, &metrics, board, StateRoutes(&queries), [&] { return worker_metrics.Text(SampleOf(process.status(), traffic, network->stats())); }));
     Log(LogLevel::kInfo, "serving metrics and status", {{"port", std::to_string(server->port())}});
   }
   Log(LogLevel::kInfo, "worker", {{"member", name}, {"address", network->address()}, {"job", redis.base()}});

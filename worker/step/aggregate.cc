@@ -8,6 +8,7 @@
 #include "worker/step/aggregate_sessions.h"
 #include "worker/step/aggregate_slices.h"
 #include "worker/step/aggregate_writer.h"
+#include "worker/step/readable_step.h"
 #include "worker/step/step.h"
 
 namespace millrace::worker {
@@ -215,7 +216,7 @@ class PlanBuilder {
   std::shared_ptr<AggregatePlan> plan_;
 };
 
-class AggregateKeyedStep final : public KeyedStep {
+class AggregateKeyedStep final : public KeyedStep, public ReadableStep {
  public:
   AggregateKeyedStep(AggregatePlanRef plan, const api::AggregateStep& spec, const StepEnv& env)
       : plan_(std::move(plan)),
@@ -231,13 +232,7 @@ class AggregateKeyedStep final : public KeyedStep {
     }
     return std::make_unique<CombineWriter>(plan_);
   }
-  std::unique_ptr<KeyedOperator> MakeOperator() const override {
-    if (plan_->window.shape == WindowShape::kSession)
-      return std::make_unique<SessionOperator>(plan_);
-    if (plan_->window.shape == WindowShape::kCount) return std::make_unique<CountOperator>(plan_);
-    if (!plan_->latest_columns.empty()) return std::make_unique<LatestOperator>(plan_);
-    return std::make_unique<SliceOperator>(plan_);
-  }
+  std::unique_ptr<KeyedOperator> MakeOperator() const override { return OperatorFor(plan_); }
   bool stateful() const override { return plan_->window.shape != WindowShape::kBatch; }
   int units() const override { return plan_->units; }
   std::string description() const override { return description_; }
@@ -253,8 +248,25 @@ class AggregateKeyedStep final : public KeyedStep {
   }
   std::vector<FieldUse> uses(int) const override { return uses_; }
   bool passes_rows() const override { return false; }
+  const std::vector<std::string>& key_names() const override { return plan_->key_names; }
+  const std::vector<Type>& key_types() const override { return plan_->key_types; }
+  // Whatever the step emits, `All` lets every open window leave in each batch; state is the same.
+  std::unique_ptr<KeyedOperator> MakeReader() const override {
+    if (!stateful()) return nullptr;
+    auto plan = std::make_shared<AggregatePlan>(*plan_);
+    plan->window.emit = api::Emit::kAll;
+    return OperatorFor(std::move(plan));
+  }
 
  private:
+  static std::unique_ptr<KeyedOperator> OperatorFor(AggregatePlanRef plan) {
+    if (plan->window.shape == WindowShape::kSession)
+      return std::make_unique<SessionOperator>(std::move(plan));
+    if (plan->window.shape == WindowShape::kCount)
+      return std::make_unique<CountOperator>(std::move(plan));
+    if (!plan->latest_columns.empty()) return std::make_unique<LatestOperator>(std::move(plan));
+    return std::make_unique<SliceOperator>(std::move(plan));
+  }
   static std::string Describe(const api::AggregateStep& spec) {
     std::string text = DescribeWindow(spec.window);
     if (!spec.key.empty()) text += " by " + Join(spec.key, ", ");

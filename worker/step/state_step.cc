@@ -3,11 +3,12 @@
 #include "crds/base/text.h"
 #include "worker/step/state_operator.h"
 #include "worker/step/state_plan.h"
+#include "worker/step/state_reader.h"
 
 namespace millrace::worker {
 namespace {
 
-class StateStep final : public KeyedStep {
+class StateStep final : public KeyedStep, public ReadableStep {
  public:
   explicit StateStep(StatePlan plan) : plan_(std::move(plan)) {}
 
@@ -45,6 +46,9 @@ class StateStep final : public KeyedStep {
   }
   // Also with output.fields: hidden fields are kept.
   bool passes_rows() const override { return true; }
+  const std::vector<std::string>& key_names() const override { return plan_.key.names; }
+  const std::vector<Type>& key_types() const override { return plan_.key.types; }
+  std::unique_ptr<KeyedOperator> MakeReader() const override { return MakeStateReader(plan_); }
 
  private:
   StatePlan plan_;

@@ -5,6 +5,7 @@
 
 #include "crds/base/failpoint.h"
 #include "worker/coordination/blob_index.h"
+#include "worker/coordination/redis/blob_chain.h"
 #include "worker/coordination/redis/redis_job_store.h"
 
 namespace millrace::worker {
@@ -22,7 +23,6 @@ std::string RedisStateLog::GroupKeyOf(const std::string& stage, int unit) const 
   return GroupKey(options_.ns, options_.job, options_.job_id, options_.group_of(stage, unit));
 }
 
-// Chains are followed for all units at once, so the round trips are as many as the longest chain.
 Status RedisStateLog::Recover(std::string generation, int64_t committed, Heads heads,
                               const std::stop_token& stop) {
   generation_ = std::move(generation);
@@ -39,43 +39,17 @@ Status RedisStateLog::Recover(std::string generation, int64_t committed, Heads h
                            std::to_string(head.last.batch) + ", after the commit");
     wanted[key] = head.last;
   }
-  while (!wanted.empty()) RETURN_IF_ERROR(LoadRound(&wanted, stop));
-  for (auto& [key, blobs] : loaded_) std::reverse(blobs.deltas.begin(), blobs.deltas.end());
-  for (auto& [key, chain] : chains_) std::reverse(chain.begin(), chain.end());
+  const auto group_key = [this](const HeadKey& key) { return GroupKeyOf(key.first, key.second); };
+  ASSIGN_OR_RETURN(BlobChains chains,
+                   LoadBlobChains(client_.get(), group_key, std::move(wanted), stop));
+  for (auto& [key, chain] : chains) {
+    loaded_bytes_ += static_cast<int64_t>(chain.blobs.snapshot.size());
+    for (const std::string& delta : chain.blobs.deltas)
+      loaded_bytes_ += static_cast<int64_t>(delta.size());
+    chains_[key] = std::move(chain.names);
+    loaded_[key] = std::move(chain.blobs);
+  }
   return FindOrphans(stop);
-}
-
-Status RedisStateLog::LoadRound(std::map<HeadKey, BlobName>* wanted, const std::stop_token& stop) {
-  std::vector<std::string> keys;
-  for (const auto& [key, name] : *wanted) {
-    for (int part = 0; part < name.parts; ++part)
-      keys.push_back(GroupKeyOf(key.first, key.second) + ":" + BlobSuffix(key.first, name, part));
-  }
-  std::vector<RedisCommand> commands;
-  for (const std::string& key : keys) commands.push_back({key, {"GET", key}});
-  ASSIGN_OR_RETURN(std::vector<RedisReply> replies, client_->Pipeline(commands, stop));
-  size_t reply = 0;
-  std::map<HeadKey, BlobName> next;
-  for (const auto& [key, name] : *wanted) {
-    std::string bytes;
-    for (int part = 0; part < name.parts; ++part, ++reply) {
-      if (replies[reply].nil())
-        return InternalError("StateLost: blob " + keys[reply] + " is missing from the state store");
-      ASSIGN_OR_RETURN(std::string text, replies[reply].AsText());
-      bytes += text;
-    }
-    Result<DecodedBlob> blob = DecodeBlob(bytes);
-    if (!blob.ok()) return blob.status().WithContext(keys[reply - 1]);
-    chains_[key].push_back(name);
-    loaded_bytes_ += static_cast<int64_t>(blob->raw.size());
-    if (name.snapshot)
-      loaded_[key].snapshot = std::move(blob->raw);
-    else
-      loaded_[key].deltas.push_back(std::move(blob->raw));
-    if (blob->previous) next[key] = *blob->previous;
-  }
-  *wanted = std::move(next);
-  return OkStatus();
 }
 
 Status RedisStateLog::PutDelta(const std::string& stage, int unit, std::string_view bytes) {

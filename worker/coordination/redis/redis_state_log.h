@@ -88,7 +88,6 @@ class RedisStateLog final : public StateLog {
   std::string GroupKeyOf(const std::string& stage, int unit) const;
   void Stage(const std::string& stage, int unit, bool snapshot, std::string_view raw);
   void Doom(const HeadKey& key, int64_t after_batch);
-  Status LoadRound(std::map<HeadKey, BlobName>* wanted, const std::stop_token& stop);
   Status FindOrphans(const std::stop_token& stop);
 
   std::unique_ptr<RedisClient> client_;
