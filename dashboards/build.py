@@ -218,6 +218,39 @@ def kafka(board):
                 [(quantile(0.99, "millrace_kafka_transaction_commit_seconds", "sink"), "{{sink}} 99 %")], width=24)
 
 
+def workers(board):
+    board.row("Several workers (empty with one process)")
+    board.graph("Leader", "short", "1 at the worker that leads; the term grows with each election.", [
+        ("max by (instance) (millrace_leader{$sel})", "{{instance}}"), (rate("millrace_elections_total") + " * 60", "elections a minute")])
+    board.graph("Seats and term", "short", "Workers in the generation, and the number of the leader's term.", [
+        ("max by (namespace, job) (millrace_slots{$sel})", "seats"), ("max by (namespace, job) (millrace_leader_epoch{$sel})", "term")])
+    board.graph("Key groups", "short", "Key groups whose state each worker owns.", [("sum by (instance) (millrace_key_groups{$sel})", "{{instance}}")], stack=True)
+    board.graph("Generations", "cps", "Generations opened, seats taken and seats that could not be taken.", [
+        (rate("millrace_generations_total"), "generations"), (rate("millrace_recoveries_total"), "seats taken"),
+        (rate("millrace_recovery_failures_total"), "failed")])
+    board.graph("Time without commits", "s", "From the reason for a generation to its opening, and how long taking a seat took, means.", [
+        (mean("millrace_generation_open_seconds"), "generation"), (mean("millrace_recovery_seconds"), "seat")])
+    board.graph("State loaded", "Bps", "Decoded state that new seats loaded.", [(rate("millrace_recovery_bytes_total"), "loaded")])
+    board.graph("Batches by worker", "cps", "Batches of which each worker has done its part.", [(rate("millrace_slot_batches_total", "instance"), "{{instance}}")])
+    board.graph("A worker's part of a batch", "s", "Means: tasks, with waiting for other workers; output to sinks; writing state.", [
+        (mean("millrace_slot_compute_seconds"), "tasks"), (mean("millrace_slot_output_seconds"), "output"),
+        (mean("millrace_blob_write_seconds"), "state")])
+    board.graph("Commit call", "s", "The leader's one call that commits a batch in Redis.", [
+        (quantile(0.5, "millrace_commit_seconds"), "median"), (quantile(0.99, "millrace_commit_seconds"), "99 %")])
+    board.graph("Blobs of state", "cps", "Deltas and snapshots written, and blobs deleted.", [
+        (rate("millrace_blobs_total", "kind"), "{{kind}}"), (rate("millrace_blobs_swept_total"), "deleted")])
+    board.graph("Bytes of state", "Bps", "Bytes of deltas and snapshots, as stored.", [(rate("millrace_blob_bytes_total", "kind"), "{{kind}}")])
+    board.graph("Rows between workers", "Bps", "Encoded rows sent and taken.", [
+        (rate("millrace_exchange_sent_bytes_total"), "sent"), (rate("millrace_exchange_received_bytes_total"), "taken")])
+    board.graph("Waiting for receivers", "percentunit", "Share of time that frames waited, and how often a frame did a second.", [
+        (rate("millrace_exchange_credit_wait_seconds_total", "instance"), "{{instance}}"), (rate("millrace_exchange_credit_waits_total"), "waits")])
+    board.graph("Trouble between workers", "cps", "Connections lost, workers gone with rows unsent, frames dropped, strangers refused.", [
+        (rate("millrace_exchange_reconnects_total"), "reconnects"), (rate("millrace_exchange_broken_streams_total"), "broken"),
+        (rate("millrace_exchange_dropped_frames_total"), "dropped"), (rate("millrace_exchange_refused_connections_total"), "refused")])
+    board.graph("Redis", "reqps", "Requests to Redis by purpose.", [(rate("millrace_redis_round_trips_total", "purpose"), "{{purpose}}")])
+    board.graph("Bytes to Redis", "Bps", "Bytes of these requests.", [(rate("millrace_redis_sent_bytes_total", "purpose"), "{{purpose}}")], width=24)
+
+
 def processes(board):
     board.row("Processes")
     known = "and on (namespace, job, instance) millrace_build_info"
@@ -230,7 +263,7 @@ def processes(board):
 def one_job():
     board = Dashboard("millrace-job", "Millrace / One job", "One job in depth: delay by part and stage, records by source and sink, state, Kafka.",
                       job_variables(False), LINKS)
-    for part in (health, batches, flow, trouble_and_state, kafka, processes):
+    for part in (health, batches, flow, trouble_and_state, kafka, workers, processes):
         part(board)
     return board
 

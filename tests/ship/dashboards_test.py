@@ -23,8 +23,6 @@ MOST_STATS = 6
 # Told by other panels, or only of use when reading /metrics by eye.
 NOT_DRAWN = {"millrace_batch_id", "controller_runtime_max_concurrent_reconciles", "workqueue_adds_total",
              "workqueue_work_duration_seconds", "workqueue_unfinished_work_seconds"}
-# Drawn and alerted on nowhere yet: the metrics of workers among each other.
-WORKERS = re.compile(r"millrace_(leader|leader_epoch|elections|slots?|key_groups|generations?|recover\w*|commit_seconds|blobs?|exchange|redis)(_|$)")
 RUNBOOK = re.compile(r"^# (\w+)\n\n.+?\n\n## Look\n\n```sh\n.+?```\n\n## Do\n\n- .+", re.DOTALL)
 
 
@@ -112,7 +110,7 @@ def unused(all_queries, known):
     seen = set().union(*(catalogue.used(query) for query in all_queries))
     for name, kind in known.items():
         parts = {name} | {f"{name}_{part}" for part in ("sum", "count", "bucket")}
-        if name not in NOT_DRAWN and not WORKERS.match(name) and not re.search(r"_(sum|count|bucket)$", name) and not parts & seen:
+        if name not in NOT_DRAWN and not re.search(r"_(sum|count|bucket)$", name) and not parts & seen:
             yield f"{name} ({kind}) is on no dashboard and in no alert"
 
 

@@ -15,8 +15,9 @@ import matplotlib.pyplot as plot  # noqa: E402
 from matplotlib.ticker import FuncFormatter  # noqa: E402
 
 import monitoring  # noqa: E402
+import monitoring_test  # noqa: E402
 
-LEFT_OUT = ("Kafka (empty without it)",)
+LEFT_OUT = monitoring_test.EMPTY_ROWS
 BACK, PANEL, INK, FAINT = "#111217", "#181b1f", "#d0d3d8", "#3a3f47"
 COLOURS = {"green": "#73bf69", "orange": "#ff9830", "red": "#f2495c"}
 CELL_WIDTH, CELL_HEIGHT = 0.5, 0.30  # inches
@@ -89,9 +90,9 @@ def draw_graph(axes, panel, server, seconds):
 
 def draw(board, server, seconds, path):
     panels = [(row, panel) for row, panel in monitoring.rows_of(board) if row not in LEFT_OUT]
-    hidden = {panel["title"] for panel in board["panels"] if panel["type"] == "row"} & set(LEFT_OUT)
-    skipped = [panel["gridPos"]["y"] for panel in board["panels"] if panel["title"] in hidden]
-    after = [panel["gridPos"]["y"] for panel in board["panels"] if panel["type"] == "row" and skipped and panel["gridPos"]["y"] > skipped[0]]
+    rows = [panel for panel in board["panels"] if panel["type"] == "row"]
+    skipped = [row["gridPos"]["y"] for row in rows if row["title"] in LEFT_OUT]  # they are neighbours
+    after = [row["gridPos"]["y"] for row in rows if skipped and row["gridPos"]["y"] > skipped[-1]]
     cut = (skipped[0], after[0] - skipped[0]) if skipped else (10**6, 0)
 
     def top(panel):

@@ -11,8 +11,8 @@ import sys
 
 import monitoring
 
-# What a run without Kafka and without an operator has no data for.
-EMPTY_ROWS = ("Kafka (empty without it)",)
+# What a run of one process, without Kafka and without an operator has no data for.
+EMPTY_ROWS = ("Kafka (empty without it)", "Several workers (empty with one process)")
 EMPTY_BOARDS = ("millrace-operator",)
 LABEL_VALUES = re.compile(r"label_values\((.+), (\w+)\)$")
 
