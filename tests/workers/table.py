@@ -40,7 +40,8 @@ tests/workers/table.py results.jsonl
 ```
 
 `make test` runs a part of the cases, each once (`ctest -L workers`). The agreement between workers, which the cases above exercise from outside, is also run
-under simulated failures of network, store and processes: `ctest -L simulation`.
+under simulated failures of network, store and processes: `ctest -L simulation`. In a third of the simulated runs the job is edited
+again and again meanwhile, and its workers are replaced one by one.
 """
 
 
