@@ -11,8 +11,9 @@ bool IsNews(const ProgressTracker& before, const ProgressTracker& after) {
   const auto facts = [](const ProgressTracker& tracker) {
     const std::optional<WorkerReport>& report = tracker.report();
     const std::optional<LoadWindow>& load = tracker.load();
-    return std::tuple(report.has_value(), report && report->completed, report ? report->halt : "",
-                      report ? report->batch_time : std::nullopt, load ? load->end : TimePoint{});
+    return std::tuple(tracker.asked(), report.has_value(), report && report->completed,
+                      report ? report->halt : "", report ? report->batch_time : std::nullopt,
+                      load ? load->end : TimePoint{});
   };
   return facts(before) != facts(after);
 }

@@ -9,6 +9,8 @@ namespace {
 
 using api::JobPhase;
 
+constexpr Duration kUnaskedWait = std::chrono::seconds(1);
+
 // The name that status.phase shows.
 std::string NameOf(const std::optional<JobPhase>& phase) {
   for (const api::JobCondition& condition :
@@ -77,6 +79,9 @@ PassResult Reconciler::Pass(const std::string& key, std::stop_token stop) {
   const Result<Observed> observed = observer_.Observe(key, &progress, stop);
   if (!observed.ok()) return {observed.status()};
   progress_->Follow(key, observed->world.job.spec.metrics.port);
+  // Before the workers were asked, their silence means nothing: a new leader would show a job that
+  // runs as one that starts.
+  if (!progress.asked()) return {OkStatus(), kUnaskedWait};
   const TimePoint now = clock_->Now();
   const Plan plan = MakePlan(observed->world, options_.build, now);
   const Status status = CarryOut(*observed, plan, stop);

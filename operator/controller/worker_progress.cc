@@ -112,11 +112,13 @@ std::optional<WorkerAnswer> ForJob(std::vector<WorkerAnswer> answers) {
 
 void ProgressTracker::Take(const std::optional<WorkerAnswer>& answer, int64_t unschedulable,
                            TimePoint now) {
+  asked_ = true;
   if (!answer) {
-    report_.reset();
+    if (now - answered_ >= kPatience) report_.reset();
     load_.reset();
     return;
   }
+  answered_ = now;
   WorkerReport next;
   next.committed_batch = answer->committed_batch;
   next.lag_records = std::max<int64_t>(0, answer->lag_records);

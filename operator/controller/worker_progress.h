@@ -44,16 +44,22 @@ class ProgressTracker {
  public:
   // Shorter stretches say too little about a rate.
   static constexpr Duration kLeastWindow = std::chrono::seconds(30);
+  // A report outlives silence for so long: a busy worker may miss a question.
+  static constexpr Duration kPatience = std::chrono::seconds(30);
 
   // Takes the newest answer; `unschedulable` pods find no node. None: nobody answers.
   void Take(const std::optional<WorkerAnswer>& answer, int64_t unschedulable, TimePoint now);
 
+  // Somebody was asked since the tracker was made: no report means that nobody answers.
+  bool asked() const { return asked_; }
   const std::optional<WorkerReport>& report() const { return report_; }
   const std::optional<LoadWindow>& load() const { return load_; }
 
  private:
   std::optional<LoadWindow> WindowOf(const WorkerAnswer& answer, int64_t unschedulable);
 
+  bool asked_ = false;
+  TimePoint answered_;  // when the report was heard
   std::optional<WorkerReport> report_;
   std::optional<LoadWindow> load_;
   std::optional<TimePoint> window_end_;  // of the last window

@@ -14,7 +14,7 @@ import time
 import urllib.request
 
 CACHE = pathlib.Path(os.environ.get("MILLRACE_KUBE", pathlib.Path.home() / ".cache/millrace-kube"))
-START_SECONDS = 120
+START_SECONDS = 240
 
 
 def missing_programs():
@@ -43,6 +43,7 @@ def server_command(folder, etcd, port):
     return [CACHE / "kube-apiserver", "--etcd-servers", f"http://127.0.0.1:{etcd}", "--bind-address", "127.0.0.1",
             "--advertise-address", "127.0.0.1", "--secure-port", str(port), "--cert-dir", folder / "certs",
             "--token-auth-file", folder / "tokens.csv", "--authorization-mode", "RBAC",
+            "--audit-policy-file", folder / "audit.yaml", "--audit-log-path", folder / "audit.jsonl",
             "--service-account-issuer", "https://localhost", "--service-account-key-file", key,
             "--service-account-signing-key-file", key, "--service-cluster-ip-range", "10.0.0.0/24",
             "--disable-admission-plugins", "ServiceAccount"]
@@ -61,8 +62,28 @@ def is_ready(port, certificate):
         return False
 
 
+AUDIT_POLICY = """apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules: [{level: Metadata}]
+"""
+
+
+def end(process):
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class ApiServer:
-    """Started by `with`; stops both processes and removes their files at its end. `kubectl` runs the client on it."""
+    """Started by `with`; stops both processes and removes their files at its end. `kubectl` runs the client on it. `users` have a
+    token each, in `tokens`; what everybody did is in the file `audit`, a line of JSON for each request that ended."""
+
+    def __init__(self, users=()):
+        self.tokens = {name: secrets.token_hex(16) for name in ("admin", *users)}
 
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="millrace-kube-"))
@@ -76,20 +97,31 @@ class ApiServer:
 
     def start(self):
         client, peer, self.port = free_ports(3)
-        self.token = secrets.token_hex(16)
-        (self.folder / "tokens.csv").write_text(f"{self.token},admin,admin,system:masters\n")
+        self.token = self.tokens["admin"]
+        lines = [f"{token},{name},{name}{',system:masters' if name == 'admin' else ''}" for name, token in self.tokens.items()]
+        (self.folder / "tokens.csv").write_text("\n".join(lines) + "\n")
+        (self.folder / "audit.yaml").write_text(AUDIT_POLICY)
+        self.audit = self.folder / "audit.jsonl"
+        self.certificate = self.folder / "certs/apiserver.crt"
         self.run("etcd", etcd_command(self.folder, client, peer))
-        self.run("kube-apiserver", server_command(self.folder, client, self.port))
-        certificate = self.folder / "certs/apiserver.crt"
+        self.command = server_command(self.folder, client, self.port)
+        self.start_server()
+
+    def start_server(self):
+        self.run("kube-apiserver", self.command)
         deadline = time.monotonic() + START_SECONDS
-        while not is_ready(self.port, certificate):
+        while not is_ready(self.port, self.certificate):
             if time.monotonic() > deadline or any(process.poll() is not None for process in self.processes):
                 raise RuntimeError("the API server did not start:\n" + self.log()[-3000:])
             time.sleep(0.2)
 
+    def stop_server(self):
+        """Ends the API server and leaves etcd; `start_server` brings it back on the same port."""
+        end(self.processes.pop())
+
     def run(self, name, command):
-        log = open(self.folder / f"{name}.log", "wb")
-        self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+        with open(self.folder / f"{name}.log", "ab") as log:
+            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
 
     def log(self):
         return "".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log")))
@@ -102,11 +134,5 @@ class ApiServer:
 
     def __exit__(self, *_):
         for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
         shutil.rmtree(self.folder, ignore_errors=True)
