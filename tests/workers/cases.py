@@ -9,6 +9,7 @@ import re
 import signal
 import time
 
+import network_cases as network
 import redis_cases as redis
 from fleet import LEASE_SECONDS, Broken
 from recovery import recover
@@ -238,11 +239,12 @@ def roll_edited(session):
 
 
 class Case:
-    """`fault` is the kind of failure; `fast` cases are run when none is asked for. `ends`: the job does not survive it."""
+    """`fault` is the kind of failure; `fast` cases are run when none is asked for. `ends`: the job does not survive it. `alone`: needs a
+    network of its own."""
 
-    def __init__(self, fault, name, run, fast=True, ends=False, proxied=False):
+    def __init__(self, fault, name, run, fast=True, ends=False, proxied=False, alone=False):
         self.fault, self.name, self.run = fault, name, run
-        self.fast, self.ends, self.proxied = fast, ends, proxied
+        self.fast, self.ends, self.proxied, self.alone = fast, ends, proxied, alone
 
 
 def step_cases():
@@ -276,6 +278,13 @@ CASES = step_cases() + [
     Case("F13", "Redis is slow", redis.redis_slow, proxied=True, fast=False),
     Case("F13", "Redis stands still beyond the lease", redis.redis_stalled, fast=False),
     Case("F14", "replies of Redis are lost", redis.reply_lost, proxied=True),
+    Case("F12", "Redis begins to evict", redis.eviction, fast=False),
+    Case("F15", "a script keeps Redis busy", redis.busy, fast=False),
+    Case("F54", "a worker is cut off from Redis", network.cut_off(False, network.to_redis), fast=False, alone=True),
+    Case("F54", "the leader is cut off from Redis", network.cut_off(True, network.to_redis), fast=False, alone=True),
+    Case("F54", "a worker is cut off from Kafka", network.cut_off(False, network.to_kafka), fast=False, alone=True),
+    Case("F54", "a worker is cut off from another", network.cut_off(False, network.to_one_worker), fast=False, alone=True),
+    Case("F54", "a worker is cut off from all others", network.cut_off(False, network.to_all_workers), fast=False, alone=True),
     Case("F16", "scripts are flushed all the time", redis.again_and_again(2, 0.2, "SCRIPT", "FLUSH")),
     Case("F14", "connections to Redis are killed", redis.again_and_again(2, 0.2, "CLIENT", "KILL", "TYPE", "normal"), fast=False),
     Case("F08", "Redis restarts empty", redis.restart_empty, ends=True),

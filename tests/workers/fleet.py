@@ -62,12 +62,18 @@ class Fleet:
 
     # --- processes --------------------------------------------------------------------------------------------------------------
 
-    def start(self, failpoint=None, arguments=()):
-        """One more worker; its name."""
+    def open_to_others(self):
+        """Workers with a user of their own can read the job."""
+        os.chmod(self.root, 0o755)
+
+    def start(self, failpoint=None, arguments=(), user=None):
+        """One more worker, where asked for with a user of its own; its name."""
         self.started += 1
         name = f"w{self.started}"
         command = [self.millrace, "worker", "--job", self.job_file, "--member", name, "--lease", f"{LEASE_SECONDS}s", "--grace", "20s",
                    "--threads", "1", *arguments]
+        if user is not None:
+            command = ["setpriv", "--reuid", str(user), "--clear-groups", "--pdeathsig", "KILL", "--", *command]
         self.workers[name] = spawn(command, os.path.join(self.root, name), {"MILLRACE_FAILPOINT": failpoint or ""})
         return name
 
@@ -167,7 +173,7 @@ class Fleet:
         wait(lambda: self.committed() >= before + more, f"batch {before + more} was committed", seconds)
         return took
 
-    def pick(self, leader):
-        """A running worker: the leader, or one that does not lead."""
+    def pick(self, leader, but=None):
+        """A running worker other than `but`: the leader, or one that does not lead."""
         lead = wait(self.leader, "somebody led")
-        return lead if leader else next(name for name in self.running() if name != lead)
+        return lead if leader else next(name for name in self.running() if name not in (lead, but))

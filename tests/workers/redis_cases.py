@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 import time
 
 from fleet import LEASE_SECONDS, Broken, wait
@@ -88,6 +89,41 @@ def redis_stalled(session):
         session.redis.process.send_signal(signal.SIGSTOP)
         time.sleep(LEASE_SECONDS * 1.5)
         session.redis.process.send_signal(signal.SIGCONT)
+
+    return recover(session, before)
+
+
+def eviction(session):
+    """A worker that starts refuses such a Redis; those that run go on, as nothing is evicted below maxmemory."""
+    flow, client = session.flow, session.redis.client()
+
+    def before():
+        client.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        flow.wait_batches()
+        late = flow.start()
+        flow.wait_end(late, (1, 2))
+        client.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        if "UnsafeStateStore" not in flow.said(late):
+            raise Broken(f"{late} does not say what is unsafe")
+        del flow.workers[late]
+
+    return recover(session, before)
+
+
+def busy(session):
+    """A script of somebody else runs for longer than the lease; Redis answers BUSY meanwhile."""
+    client, other = session.redis.client(), session.redis.client()
+    client.call("CONFIG", "SET", "busy-reply-threshold", "100")
+    end = threading.Timer(LEASE_SECONDS * 1.5, lambda: other.call("SCRIPT", "KILL"))
+
+    def before():
+        end.start()
+        try:
+            client.call("EVAL", "while true do end", "0")
+        except ReplyError as error:
+            if "killed by user" not in str(error):
+                raise
+        end.join()
 
     return recover(session, before)
 

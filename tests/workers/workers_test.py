@@ -18,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path += [os.path.join(HERE, "..", "redis"), os.path.join(HERE, "..", "kafka")]
 
 import cases  # noqa: E402
+import network_cases  # noqa: E402
 from broker import Cluster  # noqa: E402
 from files_case import FILE_STEPS, run_files, wanted  # noqa: E402
 from fleet import Broken  # noqa: E402
@@ -142,6 +143,12 @@ def main():
     print(f"seed {options.seed}", flush=True)
     report = Report(options.results)
     chosen = [case for case in cases.CASES if wanted(options, case)]
+    if any(case.alone for case in chosen):
+        if network_cases.possible():
+            network_cases.enter([sys.executable, *sys.argv])
+        else:
+            print("left out: cases that cut the network need root, unshare, ip, iptables and setpriv")
+            chosen = [case for case in chosen if not case.alone]
     run_files(options, report)
     if chosen:
         with Cluster() as cluster:
