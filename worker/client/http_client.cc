@@ -1,6 +1,7 @@
 #include "worker/client/http_client.h"
 
 #include <netdb.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <type_traits>
 
 #include "crds/base/text.h"
 #include "worker/client/http_stream.h"
@@ -69,6 +71,40 @@ class BoundedClient final : public Base {
   HttpIntake* intake_;
   Duration timeout_;
 };
+
+// Counts what a TLS peer sends while its records come in, and ends the connection when that is more
+// than `intake` allows. A record is counted before its content is read.
+void CountRecord(int write, int /*version*/, int type, const void* bytes, size_t size, SSL* tls,
+                 void* intake) {
+  constexpr size_t kHeadBytes = 5;
+  if (write != 0 || type != SSL3_RT_HEADER || size < kHeadBytes) return;
+  const auto* const head = static_cast<const unsigned char*>(bytes);
+  if (head[0] != SSL3_RT_APPLICATION_DATA) return;
+  const size_t length = static_cast<size_t>(head[3]) << 8 | head[4];
+  auto* const counted = static_cast<HttpIntake*>(intake);
+  if (counted->left == 0) {
+    counted->overrun = true;
+    SSL_set_shutdown(tls, SSL_get_shutdown(tls) | SSL_RECEIVED_SHUTDOWN);
+  }
+  counted->left -= std::min(counted->left, length);
+}
+
+// A client whose peer is bounded by `intake`, which outlives it. httplib's later TLS clients are
+// final and keep their streams to themselves; there the records are counted.
+template <typename Base, typename... Args>
+std::unique_ptr<httplib::ClientImpl> MakeClient(HttpIntake* intake, Duration timeout,
+                                                const Args&... args) {
+  if constexpr (std::is_final_v<Base>) {
+    auto client = std::make_unique<Base>(args...);
+    if (SSL_CTX* const context = client->ssl_context(); context != nullptr) {
+      SSL_CTX_set_msg_callback(context, CountRecord);
+      SSL_CTX_set_msg_callback_arg(context, intake);
+    }
+    return client;
+  } else {
+    return std::make_unique<BoundedClient<Base>>(intake, timeout, args...);
+  }
+}
 
 // The numeric address of `host`: what httplib wants when the name in the certificate is not the
 // name to connect to.
@@ -179,9 +215,8 @@ Result<std::unique_ptr<HttpClient>> HttpClient::Create(std::string_view text,
   if (url.tls) {
     RETURN_IF_ERROR(CheckTlsFiles(tls));
     impl->server_name = tls.server_name.empty() ? url.host : tls.server_name;
-    impl->client = std::make_unique<BoundedClient<httplib::SSLClient>>(
-        &impl->intake, options.timeout, impl->server_name, url.port, tls.certificate_file,
-        tls.key_file);
+    impl->client = MakeClient<httplib::SSLClient>(&impl->intake, options.timeout, impl->server_name,
+                                                  url.port, tls.certificate_file, tls.key_file);
     if (!impl->client->is_valid()) {
       return InvalidError("client certificate " + tls.certificate_file + " and key " +
                           tls.key_file + " cannot be loaded");
@@ -189,8 +224,8 @@ Result<std::unique_ptr<HttpClient>> HttpClient::Create(std::string_view text,
     if (!tls.ca_file.empty()) impl->client->set_ca_cert_path(tls.ca_file);
     impl->client->enable_server_certificate_verification(true);
   } else {
-    impl->client = std::make_unique<BoundedClient<httplib::ClientImpl>>(
-        &impl->intake, options.timeout, url.host, url.port);
+    impl->client =
+        MakeClient<httplib::ClientImpl>(&impl->intake, options.timeout, url.host, url.port);
   }
   impl->client->set_keep_alive(true);
   impl->client->set_follow_location(false);

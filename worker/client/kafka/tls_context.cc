@@ -36,7 +36,10 @@ struct FreeBioMethod {
   void operator()(BIO_METHOD* method) const { BIO_meth_free(method); }
 };
 
-// The library's own socket BIO with another write.
+// The library's own socket BIO with another write. OpenSSL 3.5 deprecates the getters and has nothing
+// in their place.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 const BIO_METHOD* SocketMethod() {
   static const std::unique_ptr<BIO_METHOD, FreeBioMethod> method = [] {
     const BIO_METHOD* own = BIO_s_socket();
@@ -51,6 +54,7 @@ const BIO_METHOD* SocketMethod() {
   }();
   return method.get();
 }
+#pragma GCC diagnostic pop
 
 Status CannotLoad(const std::string& path) {
   return InvalidError("cannot load " + path + ": " + LastReason());
