@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <thread>
+#include <utility>
 
 #include "crds/base/file.h"
 #include "crds/base/text.h"
@@ -34,9 +35,11 @@ MonotonicTime Now() {
 class CountingPool final : public httplib::TaskQueue {
  public:
   CountingPool(size_t threads, std::atomic<int>* waiting) : pool_(threads), waiting_(waiting) {}
-  void enqueue(std::function<void()> serve) override {
+  // void, or in later versions whether there was room, of which the pool has no end.
+  using Taken = decltype(std::declval<httplib::ThreadPool&>().enqueue(nullptr));
+  Taken enqueue(std::function<void()> serve) override {
     ++*waiting_;
-    pool_.enqueue([this, serve = std::move(serve)] {
+    return pool_.enqueue([this, serve = std::move(serve)] {
       --*waiting_;
       serve();
     });
@@ -74,11 +77,20 @@ class BoundedServer final : public httplib::Server {
           return true;
         };
       };
-      if (!process_request(stream, left == 1, closed, begin_body)) break;
+      if (!Serve(stream, left == 1, closed, begin_body)) break;
     }
     shutdown(fd, SHUT_RDWR);
     close(fd);
     return true;
+  }
+
+  template <typename Setup>
+  bool Serve(HttpStream& stream, bool last, bool& closed, const Setup& setup) {
+    if constexpr (requires { process_request(stream, last, closed, setup); }) {
+      return process_request(stream, last, closed, setup);
+    } else {  // later versions take the addresses of both ends, which nobody here asks for
+      return process_request(stream, "", 0, "", 0, last, closed, setup);
+    }
   }
 
   bool AwaitRequest(socket_t fd, const HttpStream& stream) const {
