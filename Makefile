@@ -13,7 +13,7 @@ help:
 	@echo "make demo      install what is needed, build, and count the words of this machine's own documentation"
 	@echo "make build     build ./build/release/millrace (PRESET=debug|asan+ubsan|tsan for others)"
 	@echo "make test      install what is needed, build everything, run every test"
-	@echo "make test-cluster  build a Kubernetes API server (minutes, once) and try the manifest and the examples on it"
+	@echo "make test-cluster  build a Kubernetes API server (minutes, once) and try the manifest, the examples and the operator on it"
 	@echo "make test-ship  build helm (minutes, once) and check the chart, dashboards and alerts (with Prometheus)"
 	@echo "make ship      write what the chart and deploy/ copy from other places"
 	@echo "make image     build the image with both programs (see scripts/image.sh)"
@@ -41,11 +41,15 @@ test: build
 	@scripts/install-deps.sh --kafka --redis --model --schema
 	@ctest --preset $(PRESET) -j $(JOBS)
 
-test-cluster:
+test-cluster: deps
 	@scripts/install-deps.sh --schema
 	@tests/crd/build_apiserver.sh
 	@tests/ship/build_helm.sh
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target millrace_operator
 	@/usr/bin/python3 tests/crd/apiserver_test.py $(CURDIR)
+	@/usr/bin/python3 tests/operator/operator_test.py $(CURDIR)/build/release/millrace-operator
+	@/usr/bin/python3 tests/operator/faults_test.py $(CURDIR)/build/release/millrace-operator
 	@/usr/bin/python3 tests/ship/release_test.py $(CURDIR)
 
 test-ship: build

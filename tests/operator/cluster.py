@@ -114,13 +114,13 @@ class Cluster:
         self.grant(name, "watched")
         return name
 
-    def kubeconfig(self, path, server=None, certificate=None):
+    def kubeconfig(self, path, server=None, certificate=None, user=OPERATOR_USER):
         certificate = pathlib.Path(certificate or self.server.certificate).read_bytes()
         path.write_text(json.dumps({
             "current-context": "test", "contexts": [{"name": "test", "context": {"cluster": "test", "user": "operator", "namespace": OPERATOR_NAMESPACE}}],
             "clusters": [{"name": "test", "cluster": {"server": server or f"https://127.0.0.1:{self.server.port}",
                                                       "certificate-authority-data": base64.b64encode(certificate).decode()}}],
-            "users": [{"name": "operator", "user": {"token": self.server.tokens[OPERATOR_USER]}}]}))
+            "users": [{"name": "operator", "user": {"token": self.server.tokens[user]}}]}))
         return path
 
     def requests(self):
