@@ -231,7 +231,8 @@ int FlushOutput(int exit_code) {
 
 int RunCli(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  std::setvbuf(stdout, nullptr, _IOFBF, kOutputBytes);  // so that a failure shows when it is flushed
+  static char output[kOutputBytes];
+  std::setvbuf(stdout, output, _IOFBF, sizeof output);  // so that a failure shows when it is flushed
   Arguments arguments;
   CLI::App app("Millrace: streaming jobs in micro-batches, exactly once, without the JVM", "millrace");
   app.footer(kExamples);
