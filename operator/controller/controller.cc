@@ -62,7 +62,10 @@ void Controller::Work(const std::stop_token& stop) {
 }
 
 void Controller::Finish(const std::string& key, const PassResult& result, Duration took) {
-  if (result.status.code() == StatusCode::kAborted) return;
+  if (result.status.code() == StatusCode::kAborted) {  // stopped, or without the lease for a moment
+    queue_.Retry(key);
+    return;
+  }
   if (!result.status.ok()) {
     listener_->OnPass(PassOutcome::kError, took);
     listener_->OnRetry();

@@ -74,7 +74,6 @@ void Observer::ReadPods(const std::string& ns, const std::string& name, World* w
     ++world->pods.total;
     if (pod->ready && !pod->deleting) ++world->pods.ready;
     world->pods.restarts += pod->restarts;
-    if (pod->completed && world->report) world->report->completed = true;
   }
 }
 

@@ -76,7 +76,8 @@ std::vector<std::string> ProgressPoller::Addresses(const std::string& job, const
   const size_t slash = job.find('/');
   std::vector<std::string> addresses;
   for (const auto& pod : view_->Pods(job.substr(0, slash), job.substr(slash + 1))) {
-    if (!pod->is_worker || pod->finished) continue;
+    // One that leaves speaks of its own end, not of the job's.
+    if (!pod->is_worker || pod->finished || pod->deleting) continue;
     *unschedulable += pod->unschedulable ? 1 : 0;
     if (!pod->ip.empty()) addresses.push_back(pod->ip);
   }

@@ -183,11 +183,6 @@ std::optional<PodRecord> ReadPodRecord(const RawObject& raw) {
   document.Each("/status/containerStatuses", [&](const element& container) {
     int64_t restarts = 0;
     if (container["restartCount"].get(restarts) == SUCCESS) pod.restarts += restarts;
-    for (const char* state : {"state", "lastState"}) {
-      int64_t code = -1;
-      if (container[state]["terminated"]["exitCode"].get(code) == SUCCESS && code == 0)
-        pod.completed = !pod.deleting;
-    }
   });
   return pod;
 }

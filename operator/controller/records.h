@@ -49,7 +49,6 @@ struct PodRecord {
   bool finished = false;       // phase Succeeded or Failed
   bool unschedulable = false;  // found no node
   int64_t restarts = 0;
-  bool completed = false;  // its worker ended well: all sources have ended
 };
 std::optional<PodRecord> ReadPodRecord(const RawObject& object);
 

@@ -173,12 +173,16 @@ class OperatorTest(unittest.TestCase):
     def test_an_edit_is_shown_and_rolled_out(self):
         self.running()
         before = self.deployment()["spec"]["template"]
-        self.apply(logging={"level": "Debug"}, resources={"requests": {"cpu": "250m", "memory": "256Mi"}})
+        def files():
+            return {item["metadata"]["name"] for item in self.children("api/v1", "configmaps")}
+        old = files()
+        self.apply(onError="Skip", resources={"requests": {"cpu": "250m", "memory": "256Mi"}})
         wait_for("another template", lambda: self.deployment()["spec"]["template"] != before)
         self.wait_for_phase("Running")
         wait_for("the new generation", lambda: self.status()["observedGeneration"] == 2 and self.status()["edit"] == "None")
         container = self.deployment()["spec"]["template"]["spec"]["containers"][0]
         self.assertEqual(container["resources"]["requests"]["cpu"], "250m")
+        wait_for("one job file, the new one", lambda: len(files()) == 1 and files() != old)
 
     def test_kubectl_scale_changes_the_workers_and_nothing_else(self):
         self.running()
