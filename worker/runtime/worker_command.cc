@@ -230,7 +230,7 @@ Status RunWorker(JobFile file, const WorkerOptions& options, const SignalStop& s
   });
   const std::jthread watcher([&watch](const std::stop_token& end) { watch.Run(end); });
   const Status status = process.Run([&](StoreUse use) { return redis.MakeStore(use == StoreUse::kHeartbeat ? &traffic.heartbeat : &traffic.record); }, signals.token());
-  board.SetEnded(status);
+  if (!status.ok() || !signals.requested()) board.SetEnded(status);  // leaving is not the job's end
   stop.request_stop();
   for (const std::unique_ptr<Source>& source : parts.sources) {
     if (source != nullptr) source->Stop();
