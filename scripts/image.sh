@@ -30,14 +30,16 @@ buildah=(buildah --storage-driver "${STORAGE_DRIVER:-vfs}")
 
 # The same files as the published image of that name: the distribution's minimal system.
 make_base() {
+  local mirror=${MIRROR:-$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | head -n 1)}
+  [ -n "$mirror" ] || { echo "image: apt has no source on this machine; name one in MIRROR" >&2; exit 1; }
   local root; root=$(mktemp -d)
   trap 'rm -rf "$root"' RETURN
-  debootstrap --variant=minbase trixie "$root" "${MIRROR:-http://deb.debian.org/debian}" >/dev/null
+  debootstrap --variant=minbase trixie "$root" "$mirror" >/dev/null
   rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/{man,locale}/*
   local container; container=$("${buildah[@]}" from scratch)
   "${buildah[@]}" add -q "$container" "$root" / >/dev/null
   "${buildah[@]}" config --cmd bash "$container"
-  "${buildah[@]}" commit -q --rm "$container" docker.io/library/debian:trixie-slim >/dev/null
+  "${buildah[@]}" commit -q --rm "$container" localhost/debian:trixie-slim >/dev/null
 }
 
 case $tool in
