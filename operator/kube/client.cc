@@ -125,46 +125,38 @@ Status Client::Watch(const Resource& resource, const Selection& selection,
   return StatusOf(answer->status, answer->body, NameOf(call));
 }
 
+// A write of `json` in the name of this client's field manager.
+HttpCall Client::WriteCall(const char* method, const std::string& path, const char* content_type,
+                           const std::string& json) const {
+  HttpCall call;
+  call.method = method;
+  call.target = path + "?fieldManager=" + options_.field_manager;
+  call.content_type = content_type;
+  call.body = json;
+  return call;
+}
+
 Result<RawObject> Client::Apply(const std::string& path, const std::string& json,
                                 const ApplyOptions& options, std::stop_token stop) {
-  HttpCall call;
-  call.method = "PATCH";
-  call.target = path + (options.to_status ? "/status" : "") +
-                "?fieldManager=" + options_.field_manager +
-                "&force=" + (options.force ? "true" : "false");
-  call.content_type = "application/apply-patch+yaml";
-  call.body = json;
+  HttpCall call = WriteCall("PATCH", path + (options.to_status ? "/status" : ""),
+                            "application/apply-patch+yaml", json);
+  call.target += options.force ? "&force=true" : "&force=false";
   return SendForObject(std::move(call), stop);
 }
 
 Result<RawObject> Client::MergePatch(const std::string& path, const std::string& json,
                                      std::stop_token stop) {
-  HttpCall call;
-  call.method = "PATCH";
-  call.target = path + "?fieldManager=" + options_.field_manager;
-  call.content_type = "application/merge-patch+json";
-  call.body = json;
-  return SendForObject(std::move(call), stop);
+  return SendForObject(WriteCall("PATCH", path, "application/merge-patch+json", json), stop);
 }
 
 Result<RawObject> Client::Create(const std::string& collection, const std::string& json,
                                  std::stop_token stop) {
-  HttpCall call;
-  call.method = "POST";
-  call.target = collection + "?fieldManager=" + options_.field_manager;
-  call.content_type = "application/json";
-  call.body = json;
-  return SendForObject(std::move(call), stop);
+  return SendForObject(WriteCall("POST", collection, "application/json", json), stop);
 }
 
 Result<RawObject> Client::Replace(const std::string& path, const std::string& json,
                                   std::stop_token stop) {
-  HttpCall call;
-  call.method = "PUT";
-  call.target = path + "?fieldManager=" + options_.field_manager;
-  call.content_type = "application/json";
-  call.body = json;
-  return SendForObject(std::move(call), stop);
+  return SendForObject(WriteCall("PUT", path, "application/json", json), stop);
 }
 
 Status Client::Delete(const std::string& path, const std::string& uid, std::stop_token stop) {

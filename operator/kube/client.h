@@ -64,6 +64,8 @@ class Client {
   Status Delete(const std::string& path, const std::string& uid, std::stop_token stop);
 
  private:
+  HttpCall WriteCall(const char* method, const std::string& path, const char* content_type,
+                     const std::string& json) const;
   Result<HttpAnswer> Send(HttpCall call, const std::stop_token& stop);
   Result<HttpAnswer> SendOnce(HttpCall* call, const std::stop_token& stop);
   Result<RawObject> SendForObject(HttpCall call, const std::stop_token& stop);
