@@ -130,19 +130,7 @@ TEST_F(KafkaClusterTest, NeverAsksForAPartitionTwiceInOneRequest) {
     if (key == kApiMetadata.key) return MetadataAnswer({port}, 0);
     ++requests;
     EXPECT_EQ(body.size(), 32u);
-    std::string answer;
-    KafkaWriter writer(&answer);
-    writer.I32(0);
-    writer.CompactCount(1);
-    writer.CompactString("lines");
-    writer.CompactCount(1);
-    writer.I32(0);
-    writer.I16(0);
-    writer.I64(-1);
-    writer.I64(requests * 10);
-    writer.I32(5);
-    for (int tags = 0; tags < 3; ++tags) writer.NoTags();
-    return answer;
+    return FakeOffsets(requests * 10);
   });
   port = broker.port();
   const auto answers =
