@@ -65,7 +65,7 @@ CLI::App* AddRun(CLI::App* app, Arguments* arguments) {
   run->add_option("--batches", arguments->run.batches, "Stop after N batches")->check(CLI::Range(int64_t{1}, kMaxBatches))->type_name("N");
   run->add_option("--threads", arguments->run.threads, "Threads that run tasks (default: one per core)")
       ->check(CLI::Range(1, 1024))->type_name("N");
-  run->add_option("--metrics-address", arguments->run.metrics_address, "Serve /metrics /status /healthz /readyz here")->type_name("HOST:PORT");
+  run->add_option("--metrics-address", arguments->run.metrics_address, "Serve /metrics /status /state /healthz /readyz here")->type_name("HOST:PORT");
   run->add_flag("--quiet", arguments->run.quiet, "No live status line, no summary at the end");
   return run;
 }
@@ -82,7 +82,7 @@ void AddWorker(CLI::App* app, Arguments* arguments) {
   worker->add_option("--lease", arguments->lease, "Silence after which a worker or the leader is replaced (default 10s)")->type_name("DURATION");
   worker->add_option("--grace", arguments->grace, "Longest hand-over after SIGTERM (default 60s)")->type_name("DURATION");
   worker->add_option("--threads", arguments->worker.threads, "Threads that run tasks (default: one per core)")->check(CLI::Range(1, 1024))->type_name("N");
-  worker->add_option("--metrics-address", arguments->worker.metrics_address, "Serve /metrics /status /worker /healthz /readyz here")->type_name("HOST:PORT");
+  worker->add_option("--metrics-address", arguments->worker.metrics_address, "Serve /metrics /status /state /healthz /readyz here")->type_name("HOST:PORT");
   worker->add_flag("--accept-redis-loss", arguments->worker.accept_redis_loss, "Run though the settings of Redis can lose acknowledged writes");
 }
 
