@@ -7,16 +7,18 @@
 
 namespace millrace::api {
 
-// Where a value stands in the manifest. Line and column count from 1; 0 means unknown (JSON from the API server).
+// Where a value stands in the manifest. Line and column count from 1; 0 means unknown (JSON from
+// the API server).
 struct Position {
   int line = 0;
   int column = 0;
-  // Characters of a plain or quoted one-line scalar map one to one onto columns, so that an offset inside an
-  // expression can be added; block and folded scalars keep the scalar's own position.
+  // Characters of a plain or quoted one-line scalar map one to one onto columns, so that an offset
+  // inside an expression can be added; block and folded scalars keep the scalar's own position.
   bool offsets_map = false;
 };
 
-// Field path ("spec.streams[0].steps[1].filter") -> position of its value. Map keys stand in the path as .key.
+// Field path ("spec.streams[0].steps[1].filter") -> position of its value. Map keys stand in the
+// path as .key.
 using SourceMap = std::map<std::string, Position, std::less<>>;
 
 // One finding about a manifest: what was found and what was expected, at a field path.

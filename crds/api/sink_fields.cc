@@ -57,10 +57,11 @@ void Describe(Fields& fields, KafkaSink& value) {
            Optional("transactionTimeout",
                     "After it the broker gives up an open transaction; longer than batchInterval."),
            value.transaction_timeout);
-  Object(fields,
-         Optional("createTopic", "Creates topics that do not exist; {} takes the brokers' defaults.",
-                  "none", "{partitions: 8}"),
-         value.create_topic);
+  Object(
+      fields,
+      Optional("createTopic", "Creates topics that do not exist; {} takes the brokers' defaults.",
+               "none", "{partitions: 8}"),
+      value.create_topic);
   DescribeTls(fields, value.tls);
   DescribeSasl(fields, value.sasl);
   DescribeProperties(fields, value.properties);
@@ -94,7 +95,8 @@ void Describe(Fields& fields, RedisSink& value) {
        value.score_expr, kExpressionText);
   Interval(fields, Optional("ttl", "The key expires after so long without a write.", "none", "24h"),
            value.ttl);
-  DescribeDeleteWhen(fields, value.delete_when, "Deletes the key instead; of a sorted set, the member.");
+  DescribeDeleteWhen(fields, value.delete_when,
+                     "Deletes the key instead; of a sorted set, the member.");
   DescribeAuth(fields, value.auth);
   DescribeTls(fields, value.tls);
 }

@@ -7,7 +7,8 @@
 
 namespace millrace {
 
-// Microseconds are the resolution of all times in records, plans and state (years -290,308 to 294,247).
+// Microseconds are the resolution of all times in records, plans and state (years -290,308 to
+// 294,247).
 using Duration = std::chrono::microseconds;
 using TimePoint = std::chrono::sys_time<Duration>;
 // A point on the clock that never steps; only differences mean anything.

@@ -6,7 +6,8 @@ namespace millrace {
 namespace {
 
 TEST(Rfc3339Test, EndsOnTextsThatAreNotTimes) {
-  for (const char* text : {"", ".1", ".", "2024", "2024-06-01T00:00:00.1", "2024-06-01T00:00:00.Z", "2023-02-29T00:00:00Z"}) {
+  for (const char* text : {"", ".1", ".", "2024", "2024-06-01T00:00:00.1", "2024-06-01T00:00:00.Z",
+                           "2023-02-29T00:00:00Z"}) {
     EXPECT_FALSE(ParseRfc3339(text).ok()) << text;
   }
 }

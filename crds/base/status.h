@@ -25,8 +25,9 @@ enum class StatusCode {
 
 std::string_view StatusCodeName(StatusCode code);
 
-// Outcome of an operation without a value. A message says what was attempted, on which object, what came back
-// and, where known, the remedy. Values are immutable and freely copied; thread-compatible.
+// Outcome of an operation without a value. A message says what was attempted, on which object, what
+// came back and, where known, the remedy. Values are immutable and freely copied;
+// thread-compatible.
 class [[nodiscard]] Status {
  public:
   Status() = default;
@@ -36,7 +37,9 @@ class [[nodiscard]] Status {
   StatusCode code() const { return code_; }
   const std::string& message() const { return message_; }
   // True where the same call may succeed later without a change by the user.
-  bool retryable() const { return code_ == StatusCode::kUnavailable || code_ == StatusCode::kDeadline; }
+  bool retryable() const {
+    return code_ == StatusCode::kUnavailable || code_ == StatusCode::kDeadline;
+  }
   // "ok" or "<code>: <message>".
   std::string ToString() const;
   // The same code with `context` and ": " in front of the message; ok stays ok.
@@ -66,8 +69,10 @@ std::ostream& operator<<(std::ostream& out, const Status& status);
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : data_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
-  Result(Status status) : data_(std::in_place_index<1>, std::move(status)) {  // NOLINT: implicit by design
+  Result(T value)
+      : data_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
+  Result(Status status)
+      : data_(std::in_place_index<1>, std::move(status)) {  // NOLINT: implicit by design
     if (std::get<1>(data_).ok()) std::abort();
   }
 
@@ -94,8 +99,8 @@ class [[nodiscard]] Result {
 #define MILLRACE_CONCAT(a, b) MILLRACE_CONCAT_INNER(a, b)
 
 // Leaves the function with the Status of `expr` when that is not ok.
-#define RETURN_IF_ERROR(expr)                         \
-  do {                                                \
+#define RETURN_IF_ERROR(expr)                                               \
+  do {                                                                      \
     if (::millrace::Status status_ = (expr); !status_.ok()) return status_; \
   } while (false)
 

@@ -12,8 +12,9 @@
 
 namespace millrace {
 
-// Parses "500ms", "1m30s", "1.5h" (units ns us µs ms s m h, as in CEL's duration()), with an optional sign.
-// Errors name the text and give valid examples; a value beyond +-10,000 years is refused.
+// Parses "500ms", "1m30s", "1.5h" (units ns us µs ms s m h, as in CEL's duration()), with an
+// optional sign. Errors name the text and give valid examples; a value beyond +-10,000 years is
+// refused.
 Result<Duration> ParseDuration(std::string_view text);
 // The shortest text that ParseDuration reads back: "1m30s", "500ms", "0s".
 std::string FormatDuration(Duration duration);
@@ -21,8 +22,10 @@ std::string FormatDuration(Duration duration);
 // Parses a Kubernetes quantity ("64Mi", "1G", "500m", "2") into thousandths.
 Result<int64_t> ParseQuantityMilli(std::string_view text);
 
-// The candidate nearest to `name` by Damerau-Levenshtein distance, if it is near enough to be a typo.
-std::optional<std::string> ClosestName(std::string_view name, std::span<const std::string> candidates);
+// The candidate nearest to `name` by Damerau-Levenshtein distance, if it is near enough to be a
+// typo.
+std::optional<std::string> ClosestName(std::string_view name,
+                                       std::span<const std::string> candidates);
 
 // "a, b, c".
 std::string Join(std::span<const std::string> parts, std::string_view separator);
@@ -30,12 +33,14 @@ std::vector<std::string_view> Split(std::string_view text, char separator);
 std::string_view Trim(std::string_view text);
 std::string ToLowerAscii(std::string_view text);
 
-// `text` as a JSON string with quotes. Bytes that are not UTF-8 become U+FFFD, so the result is always valid.
+// `text` as a JSON string with quotes. Bytes that are not UTF-8 become U+FFFD, so the result is
+// always valid.
 std::string JsonQuote(std::string_view text);
 void AppendJsonQuoted(std::string_view text, std::string* out);
 // True for well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms).
 bool IsValidUtf8(std::string_view text);
-// At most `limit` bytes of `text` for messages: control bytes escaped, cut at a character with "...".
+// At most `limit` bytes of `text` for messages: control bytes escaped, cut at a character with
+// "...".
 std::string Excerpt(std::string_view text, size_t limit = 80);
 // Lower-case hex of `bytes`.
 std::string HexEncode(std::string_view bytes);

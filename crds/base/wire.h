@@ -9,8 +9,8 @@
 
 namespace millrace {
 
-// Appends little-endian integers, LEB128 varints and length-prefixed strings: the primitives of every binary record of the
-// project. Thread-compatible.
+// Appends little-endian integers, LEB128 varints and length-prefixed strings: the primitives of
+// every binary record of the project. Thread-compatible.
 class WireWriter {
  public:
   explicit WireWriter(std::string* out) : out_(out) {}
@@ -43,8 +43,9 @@ class WireWriter {
   std::string* out_;
 };
 
-// Reads what WireWriter wrote. Never reads past the end and never allocates by an unchecked length: after the first
-// fault every call returns zero values and ok() is false. Views point into the input.
+// Reads what WireWriter wrote. Never reads past the end and never allocates by an unchecked length:
+// after the first fault every call returns zero values and ok() is false. Views point into the
+// input.
 class WireReader {
  public:
   explicit WireReader(std::string_view input) : rest_(input) {}

@@ -59,7 +59,8 @@ void Engine::MakeParts(const std::string& spec) {
     sinks_[spec_sink.name] = sink.get();
     parts_.sinks.push_back(std::move(sink));
   }
-  parts_.tables = std::make_unique<TableKeeper>(*parts_.job, parts_.plan, TableLoaderOptions{"", &clock_, {}});
+  parts_.tables =
+      std::make_unique<TableKeeper>(*parts_.job, parts_.plan, TableLoaderOptions{"", &clock_, {}});
   parts_.pool = std::make_unique<ThreadPool>(options_.threads);
 }
 

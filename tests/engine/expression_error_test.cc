@@ -45,7 +45,8 @@ TEST(ExpressionErrorTest, B25PlaceAndRule) {
        "5:the number does not fit an int; a uint ends in u"},
       {"Overflow", "v > 9223372036854775807 + 1", ""},  // an error of the record
       {"DivisionByZero", "v > 1 / 0", ""},              // so is this
-      {"TooLong", "v > 1" + Repeat(" || v > 2", 12'000), "1:must have at most 102400 characters, found 108005"},
+      {"TooLong", "v > 1" + Repeat(" || v > 2", 12'000),
+       "1:must have at most 102400 characters, found 108005"},
       {"TooDeep", Repeat("(", 5000) + "v > 1" + Repeat(")", 5000),
        "251:nested more than 250 levels deep"},
       {"TooManySigns", Repeat("-", 5000) + "v > 1",

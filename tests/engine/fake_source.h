@@ -53,7 +53,7 @@ class FakeSource final : public Source {
     return consumer->OnRaw(std::move(raw));
   }
 
-  bool ends = true;  // false: silent, but not over, behind its ticks
+  bool ends = true;        // false: silent, but not over, behind its ticks
   Duration start_time{0};  // time that passes until it has started
   int reads = 0;
   std::function<void()> on_read;

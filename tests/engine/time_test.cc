@@ -157,10 +157,10 @@ TEST(ProcessingTimeTest, FiresADueWindowWithoutInput) {
 }
 
 TEST(IdleTest, CountsFromWhenTheSourcesHaveStarted) {
-  Engine engine("  sources:\n" + Source("src") +
-                    "  sinks:\n    - {name: out, from: src, console: {}}\n",
-                {.ticks = {{"src", {{{Record("a", 1)}}}}},
-                 .schedule = {.until_idle = std::chrono::seconds(10)}});
+  Engine engine(
+      "  sources:\n" + Source("src") + "  sinks:\n    - {name: out, from: src, console: {}}\n",
+      {.ticks = {{"src", {{{Record("a", 1)}}}}},
+       .schedule = {.until_idle = std::chrono::seconds(10)}});
   engine.source("src").start_time = std::chrono::seconds(20);
   engine.source("src").ends = false;
   ASSERT_THAT(engine.Run(), IsOk());

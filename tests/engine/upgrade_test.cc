@@ -100,8 +100,9 @@ TEST_F(UpgradeTest, RefusesStateOfAnotherHistoryThanItsOutput) {
   Engine engine(Spec("k", "hits: count()"), {.state = state_});
   engine.sink("out").delivered_batch = 1;
   engine.sink("out").delivered_digest = "no digest";
-  EXPECT_TRUE(engine.Run().message().starts_with(
-      "StateRolledBack: sink \"out\" holds batch 1 with digest no digest, the state knows it with "));
+  EXPECT_TRUE(
+      engine.Run().message().starts_with("StateRolledBack: sink \"out\" holds batch 1 with digest "
+                                         "no digest, the state knows it with "));
 }
 
 }  // namespace

@@ -37,10 +37,10 @@ struct HttpClientOptions {
 // A kept-alive connection to one address, over cpp-httplib. Certificates are always verified.
 // Redirects within the same scheme, host and port are followed (at most 5; other methods than GET
 // only for 307 and 308); to anywhere else they are refused, so that headers and bodies never reach
-// another host. An answer takes bounded memory: a head, and what stands between two pieces of a body,
-// end at 256 KiB. Never throws. Thread-compatible: one exchange at a time. Owns its socket. Errors of
-// Send: kUnavailable (no connection, certificate refused, connection lost), kDeadline (timeout),
-// kInvalid (redirect to another place). Any HTTP status is a response, not an error.
+// another host. An answer takes bounded memory: a head, and what stands between two pieces of a
+// body, end at 256 KiB. Never throws. Thread-compatible: one exchange at a time. Owns its socket.
+// Errors of Send: kUnavailable (no connection, certificate refused, connection lost), kDeadline
+// (timeout), kInvalid (redirect to another place). Any HTTP status is a response, not an error.
 class HttpClient {
  public:
   // kInvalid for an address, CA file, certificate or key that cannot be used; the message names the

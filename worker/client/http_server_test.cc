@@ -49,9 +49,10 @@ std::vector<HttpRoute> EchoRoutes() {
 }
 
 TEST(HttpServerTest, AFolderRouteServesWhatIsBelowItWithItsQuery) {
-  const HttpRoute route{"GET", "/state/*", [](const HttpServerRequest& request) {
-                          return HttpServerReply{200, request.path + " " + request.query.at("key"), "text/plain", {}};
-                        }};
+  const HttpRoute route{
+      "GET", "/state/*", [](const HttpServerRequest& request) {
+        return HttpServerReply{200, request.path + " " + request.query.at("key"), "text/plain", {}};
+      }};
   auto server = HttpServer::Start(Loopback(), {route});
   ASSERT_TRUE(server.ok()) << server.status();
   httplib::Client client("127.0.0.1", (*server)->port());

@@ -7,8 +7,9 @@
 
 // Plan entry, version 1:
 //   version:u8 batch:varint time:i64(us) final:u8 spec_hash:bytes
-//   sources:varint { name cursor:bytes watermark:i64 ranges:varint { partition:varint from to proof:bytes records:i64 } }
-//   tables:varint { name version:bytes }  exclusions:varint { source:bytes partition index:varint message:bytes }
+//   sources:varint { name cursor:bytes watermark:i64 ranges:varint { partition:varint from to
+//   proof:bytes records:i64 } } tables:varint { name version:bytes }  exclusions:varint {
+//   source:bytes partition index:varint message:bytes }
 // Commit record, version 1:
 //   version:u8 batch:varint digest generation:bytes time:i64 rate:double completed:u8
 //   sources:varint { name cursor:bytes watermark:i64 offsets:varint { partition:varint to:bytes }
@@ -90,7 +91,8 @@ Status CheckVersion(uint8_t version, std::string_view what) {
 }  // namespace
 
 bool BatchPlan::empty() const {
-  return std::all_of(sources.begin(), sources.end(), [](const PlannedSource& s) { return s.ranges.empty(); });
+  return std::all_of(sources.begin(), sources.end(),
+                     [](const PlannedSource& s) { return s.ranges.empty(); });
 }
 
 std::string EncodePlan(const BatchPlan& plan) {

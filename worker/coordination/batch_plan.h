@@ -11,7 +11,8 @@
 
 namespace millrace::worker {
 
-// One planned range of a source partition; `from`, `to` and `proof` are opaque to all but the source.
+// One planned range of a source partition; `from`, `to` and `proof` are opaque to all but the
+// source.
 struct PlannedRange {
   int partition = 0;
   std::string from;
@@ -35,8 +36,9 @@ struct Exclusion {
   std::string message;
 };
 
-// A plan entry: everything that decides what batch `batch` computes. Once appended to the plan log it is a fact.
-// Encoded form (version 1): see batch_plan.cc. Digest: D(b) = SHA-256(D(b-1), encoded entry).
+// A plan entry: everything that decides what batch `batch` computes. Once appended to the plan log
+// it is a fact. Encoded form (version 1): see batch_plan.cc. Digest: D(b) = SHA-256(D(b-1), encoded
+// entry).
 struct BatchPlan {
   int64_t batch = 0;
   TimePoint batch_time;
@@ -57,18 +59,18 @@ std::string PlanDigest(std::string_view previous, std::string_view encoded_plan)
 // Where the committed history of one source stands.
 struct CommittedSource {
   std::string cursor;
-  std::map<int, std::string> offsets;            // partition -> `to`
-  std::map<int, TimePoint> max_event_times;      // partition -> largest event time so far
+  std::map<int, std::string> offsets;        // partition -> `to`
+  std::map<int, TimePoint> max_event_times;  // partition -> largest event time so far
   TimePoint watermark = TimePoint::min();
 };
 
 // The commit record: what is final up to and including `batch`.
 struct CommitPoint {
-  int64_t batch = 0;  // 0: nothing yet
+  int64_t batch = 0;   // 0: nothing yet
   std::string digest;  // D(batch)
   std::string generation;
   TimePoint batch_time = TimePoint::min();
-  double rate = 0;  // records/s of the rate controller, 0 unknown
+  double rate = 0;         // records/s of the rate controller, 0 unknown
   bool completed = false;  // the final batch committed: the job is done
   std::map<std::string, CommittedSource> sources;
 };

@@ -21,12 +21,14 @@ struct UnitRefs {
   int64_t delta_bytes = 0;
 };
 
-// Which blobs make up each unit's state: committed ones, and those of the batch in work. Thread-compatible.
+// Which blobs make up each unit's state: committed ones, and those of the batch in work.
+// Thread-compatible.
 class BlobIndex {
  public:
   using Key = std::pair<std::string, int>;  // stage, unit
 
-  // Deltas may reach the snapshot's size, but not below this, before a new snapshot is wanted; nor more in number.
+  // Deltas may reach the snapshot's size, but not below this, before a new snapshot is wanted; nor
+  // more in number.
   static constexpr int64_t kMinDeltaBytes = 64 << 10;
   static constexpr size_t kMaxDeltas = 64;
 

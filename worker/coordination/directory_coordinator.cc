@@ -16,11 +16,13 @@
 // Payloads, version 1 (the segment's magic carries the version):
 //   kJob       job_id:bytes fence:varint generation:bytes      kSpec   spec_hash:bytes shape:bytes
 //   kPlan      encoded BatchPlan                                kCommit encoded CommitPoint
-//   kDelta, kSnapshot   stage:bytes unit:varint data            kTable  name:bytes version:bytes data
+//   kDelta, kSnapshot   stage:bytes unit:varint data            kTable  name:bytes version:bytes
+//   data
 namespace millrace::worker {
 namespace {
 
-constexpr uint8_t kJob = 1, kSpec = 2, kPlan = 3, kDelta = 4, kSnapshot = 5, kCommit = 6, kTable = 7;
+constexpr uint8_t kJob = 1, kSpec = 2, kPlan = 3, kDelta = 4, kSnapshot = 5, kCommit = 6,
+                  kTable = 7;
 constexpr uint64_t kMinRewriteBytes = 32 << 20;
 constexpr std::string_view kSegmentPrefix = "log-";
 
@@ -72,7 +74,8 @@ Status DirectoryCoordinator::Lock() {
   if (!lock_.valid()) return ErrnoError("open " + path, errno);
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return OkStatus();
   if (errno != EWOULDBLOCK) return ErrnoError("lock " + path, errno);
-  return ConflictError("state directory " + directory_ + " is in use by another process; stop it, or give this job its own --state");
+  return ConflictError("state directory " + directory_ +
+                       " is in use by another process; stop it, or give this job its own --state");
 }
 
 std::string DirectoryCoordinator::SegmentPath(int64_t number) const {
@@ -87,8 +90,10 @@ Status DirectoryCoordinator::OpenSegment() {
     int64_t number = 0;
     const char* end = name.data() + name.size();
     const auto parsed = std::from_chars(name.data() + kSegmentPrefix.size(), end, number);
-    if (parsed.ec == std::errc() && parsed.ptr == end) numbers.push_back(number);
-    else ::unlink((directory_ + "/" + name).c_str());  // an unfinished rewrite
+    if (parsed.ec == std::errc() && parsed.ptr == end)
+      numbers.push_back(number);
+    else
+      ::unlink((directory_ + "/" + name).c_str());  // an unfinished rewrite
   }
   if (numbers.empty()) {
     segment_number_ = 1;
@@ -97,7 +102,8 @@ Status DirectoryCoordinator::OpenSegment() {
     return SyncDirectory(directory_);
   }
   segment_number_ = *std::max_element(numbers.begin(), numbers.end());
-  ASSIGN_OR_RETURN(segment_, Segment::Open(SegmentPath(segment_number_), [this](const Segment::Record& r) { return Replay(r); }));
+  ASSIGN_OR_RETURN(segment_, Segment::Open(SegmentPath(segment_number_),
+                                           [this](const Segment::Record& r) { return Replay(r); }));
   index_.Discard();
   for (const int64_t number : numbers) {
     if (number != segment_number_) ::unlink(SegmentPath(number).c_str());
@@ -143,8 +149,8 @@ Status DirectoryCoordinator::Replay(const Segment::Record& record) {
       return OkStatus();
     }
   }
-  return InternalError("StateLost: unknown record kind " + std::to_string(record.kind) + " in " + directory_ +
-                       "; it was written by a newer version");
+  return InternalError("StateLost: unknown record kind " + std::to_string(record.kind) + " in " +
+                       directory_ + "; it was written by a newer version");
 }
 
 Status DirectoryCoordinator::StartGeneration() {
@@ -180,7 +186,8 @@ Status DirectoryCoordinator::SetSpec(const std::string& spec_hash, const std::st
 
 Status DirectoryCoordinator::AppendPlan(const BatchPlan& plan) {
   if (plan.batch != commit_.batch + 1) {
-    return ConflictError("plan " + std::to_string(plan.batch) + " does not follow commit " + std::to_string(commit_.batch));
+    return ConflictError("plan " + std::to_string(plan.batch) + " does not follow commit " +
+                         std::to_string(commit_.batch));
   }
   plan_bytes_ = EncodePlan(plan);
   plan_digest_ = PlanDigest(commit_.digest, plan_bytes_);
@@ -191,17 +198,20 @@ Status DirectoryCoordinator::AppendPlan(const BatchPlan& plan) {
 
 Status DirectoryCoordinator::SyncPlan() { return segment_->synced() ? OkStatus() : Sync(); }
 
-Status DirectoryCoordinator::PutTable(const std::string& table, const std::string& version, std::string_view bytes) {
+Status DirectoryCoordinator::PutTable(const std::string& table, const std::string& version,
+                                      std::string_view bytes) {
   const std::string head = TableHead(table, version);
   ASSIGN_OR_RETURN(const uint64_t offset, segment_->Append(kTable, head + std::string(bytes)));
   tables_[table] = {version, {offset + head.size(), static_cast<uint32_t>(bytes.size())}};
   return OkStatus();
 }
 
-Result<std::string> DirectoryCoordinator::GetTable(const std::string& table, const std::string& version) const {
+Result<std::string> DirectoryCoordinator::GetTable(const std::string& table,
+                                                   const std::string& version) const {
   const auto it = tables_.find(table);
   if (it == tables_.end() || it->second.first != version) {
-    return InternalError("StateLost: table \"" + table + "\" version " + version + " is not in " + directory_);
+    return InternalError("StateLost: table \"" + table + "\" version " + version + " is not in " +
+                         directory_);
   }
   return segment_->Read(it->second.second.place, it->second.second.bytes);
 }
@@ -210,16 +220,19 @@ Status DirectoryCoordinator::PutDelta(const std::string& stage, int unit, std::s
   return PutBlob(kDelta, stage, unit, bytes);
 }
 
-Status DirectoryCoordinator::PutSnapshot(const std::string& stage, int unit, std::string_view bytes) {
+Status DirectoryCoordinator::PutSnapshot(const std::string& stage, int unit,
+                                         std::string_view bytes) {
   return PutBlob(kSnapshot, stage, unit, bytes);
 }
 
-Status DirectoryCoordinator::PutBlob(uint8_t kind, const std::string& stage, int unit, std::string_view bytes) {
+Status DirectoryCoordinator::PutBlob(uint8_t kind, const std::string& stage, int unit,
+                                     std::string_view bytes) {
   std::string payload = BlobHead(stage, unit);
   const size_t head = payload.size();
   payload += bytes;
   ASSIGN_OR_RETURN(const uint64_t offset, segment_->Append(kind, payload));
-  index_.Put({stage, unit}, kind == kSnapshot, {offset + head, static_cast<uint32_t>(bytes.size())});
+  index_.Put({stage, unit}, kind == kSnapshot,
+             {offset + head, static_cast<uint32_t>(bytes.size())});
   return OkStatus();
 }
 
@@ -245,8 +258,9 @@ std::vector<std::pair<std::string, int>> DirectoryCoordinator::Units() const {
 
 Status DirectoryCoordinator::Commit(const CommitPoint& commit) {
   if (commit.batch != commit_.batch + 1 || commit.digest != plan_digest_) {
-    return ConflictError("commit of batch " + std::to_string(commit.batch) + " does not follow batch " +
-                         std::to_string(commit_.batch) + " of this state directory");
+    return ConflictError("commit of batch " + std::to_string(commit.batch) +
+                         " does not follow batch " + std::to_string(commit_.batch) +
+                         " of this state directory");
   }
   Failpoint("commit.before");
   RETURN_IF_ERROR(segment_->Append(kCommit, EncodeCommit(commit)).status());
@@ -259,7 +273,8 @@ Status DirectoryCoordinator::Commit(const CommitPoint& commit) {
 }
 
 Status DirectoryCoordinator::Sync() {
-  if (broken_) return InternalError("state directory " + directory_ + " failed before; restart the process");
+  if (broken_)
+    return InternalError("state directory " + directory_ + " failed before; restart the process");
   Status status = segment_->Sync();
   broken_ = !status.ok();
   return status;
@@ -267,7 +282,8 @@ Status DirectoryCoordinator::Sync() {
 
 Status DirectoryCoordinator::RewriteIfSparse() {
   const auto live = static_cast<uint64_t>(index_.committed_bytes());
-  if (segment_->size() < kMinRewriteBytes || segment_->size() < 2 * live + kMinRewriteBytes / 2) return OkStatus();
+  if (segment_->size() < kMinRewriteBytes || segment_->size() < 2 * live + kMinRewriteBytes / 2)
+    return OkStatus();
   return Rewrite();
 }
 
@@ -291,11 +307,13 @@ Status DirectoryCoordinator::Rewrite() {
   return OkStatus();
 }
 
-Status DirectoryCoordinator::CopyLive(Segment* next, std::map<BlobIndex::Key, UnitRefs>* units,
-                                      std::map<std::string, std::pair<std::string, BlobRef>>* tables) const {
+Status DirectoryCoordinator::CopyLive(
+    Segment* next, std::map<BlobIndex::Key, UnitRefs>* units,
+    std::map<std::string, std::pair<std::string, BlobRef>>* tables) const {
   RETURN_IF_ERROR(next->Append(kJob, JobPayload()).status());
   RETURN_IF_ERROR(next->Append(kSpec, SpecPayload()).status());
-  const auto copy = [&](uint8_t kind, const std::string& head, const BlobRef& ref) -> Result<BlobRef> {
+  const auto copy = [&](uint8_t kind, const std::string& head,
+                        const BlobRef& ref) -> Result<BlobRef> {
     ASSIGN_OR_RETURN(const std::string bytes, segment_->Read(ref.place, ref.bytes));
     ASSIGN_OR_RETURN(const uint64_t offset, next->Append(kind, head + bytes));
     return BlobRef{offset + head.size(), ref.bytes};
@@ -313,7 +331,8 @@ Status DirectoryCoordinator::CopyLive(Segment* next, std::map<BlobIndex::Key, Un
     }
   }
   for (const auto& [name, version] : tables_) {
-    ASSIGN_OR_RETURN(const BlobRef ref, copy(kTable, TableHead(name, version.first), version.second));
+    ASSIGN_OR_RETURN(const BlobRef ref,
+                     copy(kTable, TableHead(name, version.first), version.second));
     (*tables)[name] = {version.first, ref};
   }
   return next->Append(kCommit, EncodeCommit(commit_)).status();

@@ -14,9 +14,10 @@ namespace millrace::worker {
 
 // The embedded coordinator (protocol section 14). Files of the directory:
 //   lock         held with flock while a process runs the job
-//   log-<n>      the one segment that counts (largest n); rewritten into log-<n+1> when more than half of it is garbage
-// Record kinds and payloads: see directory_coordinator.cc. After a failed sync every call fails: the process must end, and a
-// new one starts from what is durable. Loop thread only.
+//   log-<n>      the one segment that counts (largest n); rewritten into log-<n+1> when more than
+//   half of it is garbage
+// Record kinds and payloads: see directory_coordinator.cc. After a failed sync every call fails:
+// the process must end, and a new one starts from what is durable. Loop thread only.
 class DirectoryCoordinator final : public Coordinator, private StateLog {
  public:
   explicit DirectoryCoordinator(std::string directory) : directory_(std::move(directory)) {}
@@ -26,7 +27,8 @@ class DirectoryCoordinator final : public Coordinator, private StateLog {
   Status AppendPlan(const BatchPlan& plan) override;
   Status SyncPlan() override;
   const std::string& plan_digest() const override { return plan_digest_; }
-  Status PutTable(const std::string& table, const std::string& version, std::string_view bytes) override;
+  Status PutTable(const std::string& table, const std::string& version,
+                  std::string_view bytes) override;
   Result<std::string> GetTable(const std::string& table, const std::string& version) const override;
   Status Commit(const CommitPoint& commit) override;
   void Discard() override { index_.Discard(); }
@@ -36,7 +38,9 @@ class DirectoryCoordinator final : public Coordinator, private StateLog {
   // StateLog
   Status PutDelta(const std::string& stage, int unit, std::string_view bytes) override;
   Status PutSnapshot(const std::string& stage, int unit, std::string_view bytes) override;
-  bool WantsSnapshot(const std::string& stage, int unit) const override { return index_.WantsSnapshot({stage, unit}); }
+  bool WantsSnapshot(const std::string& stage, int unit) const override {
+    return index_.WantsSnapshot({stage, unit});
+  }
   Result<UnitBlobs> Load(const std::string& stage, int unit) const override;
   std::vector<std::pair<std::string, int>> Units() const override;
   int64_t committed_bytes() const override { return index_.committed_bytes(); }
@@ -67,7 +71,7 @@ class DirectoryCoordinator final : public Coordinator, private StateLog {
   std::string spec_hash_;
   std::string shape_;
   CommitPoint commit_;
-  std::string plan_bytes_;   // encoded plan commit+1, empty for none
+  std::string plan_bytes_;  // encoded plan commit+1, empty for none
   std::string plan_digest_;
   BlobIndex index_;
   std::map<std::string, std::pair<std::string, BlobRef>> tables_;  // newest version of each table

@@ -15,7 +15,8 @@ namespace {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "millrace-test-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "millrace-test-XXXXXX").string();
     path_ = ::mkdtemp(pattern.data());
   }
   ~TemporaryFolder() { std::filesystem::remove_all(path_); }
@@ -70,7 +71,8 @@ TEST(DirectoryCoordinatorTest, FindsCommitsAndStateAfterARestart) {
 TEST(DirectoryCoordinatorTest, GivesEveryOpenANewGenerationWithAHigherFence) {
   const TemporaryFolder folder;
   std::vector<std::string> generations;
-  for (int i = 0; i < 3; ++i) generations.push_back(DirectoryCoordinator(folder.path()).Open()->generation);
+  for (int i = 0; i < 3; ++i)
+    generations.push_back(DirectoryCoordinator(folder.path()).Open()->generation);
   EXPECT_TRUE(generations[0].starts_with("1-"));
   EXPECT_TRUE(generations[2].starts_with("3-"));
 }
@@ -125,7 +127,8 @@ TEST(DirectoryCoordinatorTest, CutsZerosThatAPowerLossLeft) {
     ASSERT_TRUE(job.Open().ok());
     CommitOne(job, 1, "one");
   }
-  std::ofstream(folder.path() + "/log-1", std::ios::app | std::ios::binary) << std::string(4096, '\0');
+  std::ofstream(folder.path() + "/log-1", std::ios::app | std::ios::binary)
+      << std::string(4096, '\0');
   DirectoryCoordinator job(folder.path());
   const Result<JobRecord> record = job.Open();
   ASSERT_TRUE(record.ok()) << record.status();

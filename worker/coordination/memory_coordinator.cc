@@ -79,10 +79,12 @@ class MemoryCoordinator final : public Coordinator {
     tables_[table] = {version, std::string(bytes)};
     return OkStatus();
   }
-  Result<std::string> GetTable(const std::string& table, const std::string& version) const override {
+  Result<std::string> GetTable(const std::string& table,
+                               const std::string& version) const override {
     const auto it = tables_.find(table);
     if (it == tables_.end() || it->second.first != version) {
-      return InternalError("StateLost: table \"" + table + "\" version " + version + " is not kept");
+      return InternalError("StateLost: table \"" + table + "\" version " + version +
+                           " is not kept");
     }
     return it->second.second;
   }

@@ -52,10 +52,13 @@ Status Damaged(const std::string& path, uint64_t position) {
 }
 
 // A file that grew before its data reached the disk ends in zeros.
-bool OnlyZeros(std::string_view bytes) { return bytes.find_first_not_of('\0') == std::string_view::npos; }
+bool OnlyZeros(std::string_view bytes) {
+  return bytes.find_first_not_of('\0') == std::string_view::npos;
+}
 
 // Visits whole records and returns where the good part ends.
-Result<uint64_t> Scan(std::string_view bytes, const std::string& path, const Segment::Visitor& visit) {
+Result<uint64_t> Scan(std::string_view bytes, const std::string& path,
+                      const Segment::Visitor& visit) {
   uint64_t position = kMagic.size();
   while (bytes.size() - position >= kHeaderBytes) {
     const Header header = ReadHeader(bytes.substr(position, kHeaderBytes));
@@ -105,7 +108,8 @@ Result<Segment> Segment::Open(const std::string& path, const Visitor& visit) {
 
 Result<uint64_t> Segment::Append(uint8_t kind, std::string_view payload) {
   if (payload.size() > std::numeric_limits<uint32_t>::max()) {
-    return InternalError("record of " + std::to_string(payload.size()) + " bytes is too large for " + path_);
+    return InternalError("record of " + std::to_string(payload.size()) +
+                         " bytes is too large for " + path_);
   }
   const size_t head = buffer_.size();
   WireWriter out(&buffer_);
@@ -137,12 +141,14 @@ Status Segment::Sync() {
 Result<std::string> Segment::Read(uint64_t offset, uint32_t length) const {
   std::string bytes(length, '\0');
   if (offset >= written_) {
-    if (offset + length > size()) return InternalError("StateLost: blob beyond the end of " + path_);
+    if (offset + length > size())
+      return InternalError("StateLost: blob beyond the end of " + path_);
     return buffer_.substr(offset - written_, length);
   }
   size_t done = 0;
   while (done < length) {
-    const ssize_t n = ::pread(fd_.get(), bytes.data() + done, length - done, static_cast<off_t>(offset + done));
+    const ssize_t n =
+        ::pread(fd_.get(), bytes.data() + done, length - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return ErrnoError("read " + path_, errno);
     if (n == 0) return InternalError("StateLost: blob beyond the end of " + path_);

@@ -8,9 +8,9 @@
 
 namespace millrace::worker {
 
-// Bump allocator for the bytes that string columns point into. Memory is freed all at once with the last reference.
-// Every block has kPadding readable bytes behind what was allocated (simdjson reads past the end). Thread-compatible while
-// filling; read-only use from any thread afterwards.
+// Bump allocator for the bytes that string columns point into. Memory is freed all at once with the
+// last reference. Every block has kPadding readable bytes behind what was allocated (simdjson reads
+// past the end). Thread-compatible while filling; read-only use from any thread afterwards.
 class Arena {
  public:
   static constexpr size_t kPadding = 64;

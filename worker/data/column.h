@@ -15,19 +15,20 @@ class Column;
 using ColumnRef = std::shared_ptr<const Column>;
 using Owner = std::shared_ptr<const void>;  // keeps bytes alive that string views point into
 
-// One column of a batch: a typed run of values with optional nulls. Built once, then shared read-only between batches and
-// threads (hold it by ColumnRef). Physical form by kind:
+// One column of a batch: a typed run of values with optional nulls. Built once, then shared
+// read-only between batches and threads (hold it by ColumnRef). Physical form by kind:
 //   bool                      bools    uint8_t, 0 or 1
 //   int timestamp duration    ints     int64_t
 //   uint                      uints    uint64_t
 //   double                    doubles  double
 //   string bytes json         strings  string_view into memory that `owners` keep alive
 //   list                      offsets (size+1, first is 0) and children[0]
-//   map                       offsets and children[0] keys, children[1] values; keys unique within a row
-//   struct                    children, one per field, each of the column's size
-// `valid` is empty when no value is null, else one byte per row (1 = present). The physical value at a null row is
-// zero/empty (children of a null struct row hold their own zero or null) and must not be interpreted.
-// Members are public because kernels work on them directly; invariants above hold whenever a column is shared.
+//   map                       offsets and children[0] keys, children[1] values; keys unique within
+//   a row struct                    children, one per field, each of the column's size
+// `valid` is empty when no value is null, else one byte per row (1 = present). The physical value
+// at a null row is zero/empty (children of a null struct row hold their own zero or null) and must
+// not be interpreted. Members are public because kernels work on them directly; invariants above
+// hold whenever a column is shared.
 class Column {
  public:
   explicit Column(Type type);
@@ -56,7 +57,8 @@ class Column {
   void FinishList();
   // Ends a struct row whose members were appended to the children.
   void FinishStruct();
-  // Appends row `row` of `other`, which has the same physical type. Views are shared: copies other's owners once.
+  // Appends row `row` of `other`, which has the same physical type. Views are shared: copies
+  // other's owners once.
   void AppendFrom(const Column& other, size_t row);
   // Appends rows[i] of `other` for all i. The fast path for filters and regrouping.
   void AppendGather(const Column& other, std::span<const uint32_t> rows);
@@ -95,7 +97,8 @@ class Column {
 // A column of `size` copies of row `row` of `value`.
 ColumnRef RepeatRow(const Column& value, size_t row, size_t size);
 ColumnRef Gather(const Column& column, std::span<const uint32_t> rows);
-// Compares values of one type: null < everything; doubles by IEEE with NaN last; lists and structs lexicographic.
+// Compares values of one type: null < everything; doubles by IEEE with NaN last; lists and structs
+// lexicographic.
 int CompareRows(const Column& a, size_t row_a, const Column& b, size_t row_b);
 // A copy whose strings all live in one arena of its own: for state that outlives the batch.
 ColumnRef DeepCopy(const Column& column);

@@ -16,11 +16,15 @@ size_t FindByte(std::string_view text, size_t from, char byte) {
 
 bool HasLines(const RawRecords& raw) { return raw.first_line != 0 || !raw.lines.empty(); }
 
-int64_t LineOf(const RawRecords& raw, size_t i) { return raw.lines.empty() ? raw.first_line + static_cast<int64_t>(i) : raw.lines[i]; }
+int64_t LineOf(const RawRecords& raw, size_t i) {
+  return raw.lines.empty() ? raw.first_line + static_cast<int64_t>(i) : raw.lines[i];
+}
 
 bool HasOffsets(const RawRecords& raw) { return raw.first_offset >= 0 || !raw.offsets.empty(); }
 
-int64_t OffsetOf(const RawRecords& raw, size_t i) { return raw.offsets.empty() ? raw.first_offset + static_cast<int64_t>(i) : raw.offsets[i]; }
+int64_t OffsetOf(const RawRecords& raw, size_t i) {
+  return raw.offsets.empty() ? raw.first_offset + static_cast<int64_t>(i) : raw.offsets[i];
+}
 
 std::string_view WithoutCarriageReturn(std::string_view line) {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
@@ -85,17 +89,20 @@ RawRecords SelectRecords(const RawRecords& raw, std::span<const uint32_t> rows) 
     if (HasLines(raw)) selected.lines.push_back(LineOf(raw, row));
     if (HasOffsets(raw)) selected.offsets.push_back(OffsetOf(raw, row));
   }
-  for (const auto& [name, column] : raw.hidden) selected.hidden.emplace_back(name, Gather(*column, rows));
+  for (const auto& [name, column] : raw.hidden)
+    selected.hidden.emplace_back(name, Gather(*column, rows));
   return selected;
 }
 
 std::string PlaceOfRecord(const RawRecords& raw, size_t i) {
   if (!raw.path.empty()) {
     if (!HasLines(raw)) return raw.path;
-    return raw.path + ":" + std::to_string(LineOf(raw, i) + (raw.lines_before ? raw.lines_before() : 0));
+    return raw.path + ":" +
+           std::to_string(LineOf(raw, i) + (raw.lines_before ? raw.lines_before() : 0));
   }
   if (HasOffsets(raw)) {
-    const std::string partition = raw.topic.empty() ? "" : raw.topic + "/" + std::to_string(raw.partition) + " ";
+    const std::string partition =
+        raw.topic.empty() ? "" : raw.topic + "/" + std::to_string(raw.partition) + " ";
     return partition + "offset " + std::to_string(OffsetOf(raw, i));
   }
   return "record " + std::to_string(raw.first_index + static_cast<int64_t>(i));

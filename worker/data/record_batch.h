@@ -41,14 +41,16 @@ RecordBatch Concat(std::span<const RecordBatch> batches);
 // The row as one JSON line as the json format writes it; for messages, tests and dead letters.
 std::string RowToJson(const RecordBatch& batch, size_t row);
 
-// Binary form for state, exchange and table versions: versioned, with the schema, checked on reading. Little-endian;
-// grammar at the top of record_batch_codec.cc. Decoding copies all strings into one arena and never trusts a length.
+// Binary form for state, exchange and table versions: versioned, with the schema, checked on
+// reading. Little-endian; grammar at the top of record_batch_codec.cc. Decoding copies all strings
+// into one arena and never trusts a length.
 void EncodeBatch(const RecordBatch& batch, std::string* out);
 Result<RecordBatch> DecodeBatch(std::string_view bytes);
 
-// Order-preserving key encoding (memcmp order = value order, null first): one byte string per row over the given columns.
-// A single non-null string or bytes column is its own encoding (no copy). Doubles: -0 is 0, one NaN.
-// json, list, map and struct columns are encoded too (map entries sorted), for dedup and distinct.
+// Order-preserving key encoding (memcmp order = value order, null first): one byte string per row
+// over the given columns. A single non-null string or bytes column is its own encoding (no copy).
+// Doubles: -0 is 0, one NaN. json, list, map and struct columns are encoded too (map entries
+// sorted), for dedup and distinct.
 class KeyEncoder {
  public:
   explicit KeyEncoder(std::vector<int> columns) : columns_(std::move(columns)) {}
@@ -58,8 +60,10 @@ class KeyEncoder {
  private:
   std::vector<int> columns_;
 };
-// Rebuilds key columns from encoded keys: the inverse of KeyEncoder for scalar columns. Requires: `types` as encoded.
-std::vector<ColumnRef> DecodeKeys(std::span<const std::string_view> keys, std::span<const Type> types);
+// Rebuilds key columns from encoded keys: the inverse of KeyEncoder for scalar columns. Requires:
+// `types` as encoded.
+std::vector<ColumnRef> DecodeKeys(std::span<const std::string_view> keys,
+                                  std::span<const Type> types);
 
 // XXH3-64 of encoded key bytes: decides key groups for ever (fixed by the storage format).
 uint64_t HashKey(std::string_view key);

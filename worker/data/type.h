@@ -32,7 +32,8 @@ enum class Kind : uint8_t {
 
 struct Field;
 
-// An immutable type: kind, nullability and, for containers, parts. Cheap to copy (shares its parts); thread-safe to read.
+// An immutable type: kind, nullability and, for containers, parts. Cheap to copy (shares its
+// parts); thread-safe to read.
 class Type {
  public:
   Type() = default;  // kNull
@@ -61,11 +62,17 @@ class Type {
   // Requires: kTypeParam.
   const std::string& param_name() const;
 
-  bool is_numeric() const { return kind_ == Kind::kInt || kind_ == Kind::kUint || kind_ == Kind::kDouble; }
+  bool is_numeric() const {
+    return kind_ == Kind::kInt || kind_ == Kind::kUint || kind_ == Kind::kDouble;
+  }
   // Strings, bytes and json share one physical form (string views).
-  bool is_binary() const { return kind_ == Kind::kString || kind_ == Kind::kBytes || kind_ == Kind::kJson; }
+  bool is_binary() const {
+    return kind_ == Kind::kString || kind_ == Kind::kBytes || kind_ == Kind::kJson;
+  }
   // int, timestamp and duration share one physical form (int64).
-  bool is_int64() const { return kind_ == Kind::kInt || kind_ == Kind::kTimestamp || kind_ == Kind::kDuration; }
+  bool is_int64() const {
+    return kind_ == Kind::kInt || kind_ == Kind::kTimestamp || kind_ == Kind::kDuration;
+  }
 
   // "list<struct<sku: string, qty: int?>>": what ParseType reads.
   std::string ToString() const;
@@ -85,7 +92,8 @@ struct Field {
   friend bool operator==(const Field& a, const Field& b) = default;
 };
 
-// Ordered, uniquely named fields. Names beginning with "__" are hidden: usable in expressions, not written by sinks.
+// Ordered, uniquely named fields. Names beginning with "__" are hidden: usable in expressions, not
+// written by sinks.
 class Schema {
  public:
   Schema() = default;
@@ -110,8 +118,9 @@ class Schema {
 };
 using SchemaRef = std::shared_ptr<const Schema>;
 
-// Reads the type grammar of schemas (bool int uint double string bytes timestamp duration json, list<T>, map<string,T>,
-// struct<a: T, b: T?>, T?). Depth limit 16. Errors name the column in `text` and the known names ("did you mean").
+// Reads the type grammar of schemas (bool int uint double string bytes timestamp duration json,
+// list<T>, map<string,T>, struct<a: T, b: T?>, T?). Depth limit 16. Errors name the column in
+// `text` and the known names ("did you mean").
 Result<Type> ParseType(std::string_view text);
 
 }  // namespace millrace::worker

@@ -6,8 +6,8 @@
 
 namespace millrace::worker {
 
-// What moves between stages. Knows its size and how to encode itself for another process, nothing else.
-// Immutable once handed on; thread-safe to read.
+// What moves between stages. Knows its size and how to encode itself for another process, nothing
+// else. Immutable once handed on; thread-safe to read.
 class Chunk {
  public:
   virtual ~Chunk() = default;

@@ -22,9 +22,11 @@ class TextChunk final : public Chunk {
 // Sends "<unit>" to both units of an edge.
 class Sender final : public StageLogic {
  public:
-  Status RunUnit(const BatchContext&, int unit, const std::vector<Inbox>&, TaskOutput* output) override {
+  Status RunUnit(const BatchContext&, int unit, const std::vector<Inbox>&,
+                 TaskOutput* output) override {
     if (unit == fail_unit) return InvalidError("unit " + std::to_string(unit));
-    for (int target = 0; target < 2; ++target) output->Send(0, target, std::make_shared<TextChunk>(std::to_string(unit)));
+    for (int target = 0; target < 2; ++target)
+      output->Send(0, target, std::make_shared<TextChunk>(std::to_string(unit)));
     output->report().input_records = 1;
     return OkStatus();
   }
@@ -35,9 +37,11 @@ class Sender final : public StageLogic {
 // Joins what arrives and delivers it to end 0.
 class Receiver final : public StageLogic {
  public:
-  Status RunUnit(const BatchContext&, int, const std::vector<Inbox>& inboxes, TaskOutput* output) override {
+  Status RunUnit(const BatchContext&, int, const std::vector<Inbox>& inboxes,
+                 TaskOutput* output) override {
     std::string text;
-    for (const ChunkRef& chunk : inboxes[0].chunks) text += static_cast<const TextChunk&>(*chunk).text() + " ";
+    for (const ChunkRef& chunk : inboxes[0].chunks)
+      text += static_cast<const TextChunk&>(*chunk).text() + " ";
     output->Deliver(0, std::make_shared<TextChunk>(text));
     return OkStatus();
   }
@@ -64,7 +68,8 @@ TEST(BatchExecutorTest, DeliversInSourceUnitOrderWhateverTheThreads) {
     BatchRun run = executor.Begin({});
     ASSERT_TRUE(executor.RunStages(0, 2, &run).ok());
     ASSERT_EQ(run.ends[0].size(), 2u);
-    EXPECT_EQ(static_cast<const TextChunk&>(*run.ends[0][1].chunks[0]).text(), "0 1 2 3 4 5 6 7 8 9 10 11 ");
+    EXPECT_EQ(static_cast<const TextChunk&>(*run.ends[0][1].chunks[0]).text(),
+              "0 1 2 3 4 5 6 7 8 9 10 11 ");
     EXPECT_EQ(run.stages[0].total.input_records, 12);
   }
 }

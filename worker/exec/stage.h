@@ -17,10 +17,11 @@ namespace millrace::worker {
 struct BatchContext {
   int64_t batch = 0;
   TimePoint batch_time;
-  TimePoint previous_batch_time;       // of the last committed batch; TimePoint::min() before the first
-  std::vector<TimePoint> watermarks;   // per source index, of this batch; TimePoint::min() = none yet
+  TimePoint previous_batch_time;  // of the last committed batch; TimePoint::min() before the first
+  std::vector<TimePoint>
+      watermarks;  // per source index, of this batch; TimePoint::min() = none yet
   std::vector<TimePoint> previous_watermarks;
-  bool final = false;                  // all sources ended: watermarks and processing time go to the end of time
+  bool final = false;  // all sources ended: watermarks and processing time go to the end of time
 };
 
 // What a task read, for the reports of step 6 and for metrics.
@@ -30,7 +31,7 @@ struct TaskReport {
   int64_t output_records = 0;
   int64_t late_records = 0;
   int64_t expired_keys = 0;  // dropped by the ttl of a global window
-  int64_t bad_records = 0;  // skipped or dead-lettered
+  int64_t bad_records = 0;   // skipped or dead-lettered
   TimePoint max_event_time = TimePoint::min();
 };
 
@@ -38,26 +39,32 @@ struct TaskReport {
 class TaskOutput {
  public:
   virtual ~TaskOutput() = default;
-  // To key group (or unit) `unit` of the stage behind `edge`. Order of calls is kept per (edge, unit).
+  // To key group (or unit) `unit` of the stage behind `edge`. Order of calls is kept per (edge,
+  // unit).
   virtual void Send(int edge, int unit, ChunkRef chunk) = 0;
   // To a sink, stream table or other end of the graph, in order.
   virtual void Deliver(int end, ChunkRef chunk) = 0;
   virtual TaskReport& report() = 0;
 };
 
-// Chunks that arrived for one unit over one edge, in the order (source stage, source unit, order of sending).
+// Chunks that arrived for one unit over one edge, in the order (source stage, source unit, order of
+// sending).
 struct Inbox {
   int edge = 0;
   std::vector<ChunkRef> chunks;
 };
 
-// What one stage does. RunUnit is called from many threads at once, never twice at a time for one unit.
+// What one stage does. RunUnit is called from many threads at once, never twice at a time for one
+// unit.
 class StageLogic {
  public:
   virtual ~StageLogic() = default;
-  // Runs the task (stage, unit) of a batch. Input stages get no inbox: they read the range that their owner gave them for `batch`.
-  virtual Status RunUnit(const BatchContext& context, int unit, const std::vector<Inbox>& inboxes, TaskOutput* output) = 0;
-  // True when the unit has work though nothing arrived (a range to read, a window, timeout or table change to act on).
+  // Runs the task (stage, unit) of a batch. Input stages get no inbox: they read the range that
+  // their owner gave them for `batch`.
+  virtual Status RunUnit(const BatchContext& context, int unit, const std::vector<Inbox>& inboxes,
+                         TaskOutput* output) = 0;
+  // True when the unit has work though nothing arrived (a range to read, a window, timeout or table
+  // change to act on).
   virtual bool HasWork(const BatchContext& context, int unit) const = 0;
 
   // ---- state; stages without any keep the defaults ----
@@ -66,7 +73,10 @@ class StageLogic {
   virtual Status EncodeDelta(int /*unit*/, std::string* /*out*/) { return OkStatus(); }
   virtual Status EncodeSnapshot(int /*unit*/, std::string* /*out*/) const { return OkStatus(); }
   // Starts the unit over from a snapshot (may be empty) and the deltas after it, in order.
-  virtual Status Restore(int /*unit*/, std::string_view /*snapshot*/, const std::vector<std::string>& /*deltas*/) { return OkStatus(); }
+  virtual Status Restore(int /*unit*/, std::string_view /*snapshot*/,
+                         const std::vector<std::string>& /*deltas*/) {
+    return OkStatus();
+  }
   // The batch committed: changes so far are final.
   virtual void Settle(int /*unit*/) {}
   // Keys and bytes held in a unit, for metrics.

@@ -10,8 +10,8 @@
 
 namespace millrace::worker {
 
-// A fixed set of threads that run the tasks of one stage at a time. The caller works too, so a pool of one thread starts none.
-// Thread-compatible: one ParallelFor at a time. Tasks must not throw.
+// A fixed set of threads that run the tasks of one stage at a time. The caller works too, so a pool
+// of one thread starts none. Thread-compatible: one ParallelFor at a time. Tasks must not throw.
 class ThreadPool {
  public:
   // `threads` >= 1, the caller included.
@@ -31,7 +31,8 @@ class ThreadPool {
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::condition_variable done_;
-  const std::function<void(size_t)>* task_ = nullptr;  // guarded by mutex_, read while a round is open
+  const std::function<void(size_t)>* task_ =
+      nullptr;  // guarded by mutex_, read while a round is open
   size_t count_ = 0;
   std::atomic<size_t> next_{0};
   uint64_t round_ = 0;

@@ -7,7 +7,8 @@ namespace millrace::worker {
 
 enum class MetricType { kCounter, kGauge, kHistogram };
 
-// One metric of the catalogue: the only place where names, labels and meanings stand. docs/metrics.md is generated from it.
+// One metric of the catalogue: the only place where names, labels and meanings stand.
+// docs/metrics.md is generated from it.
 struct Metric {
   const char* name;
   MetricType type;

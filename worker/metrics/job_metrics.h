@@ -20,9 +20,9 @@ struct JobMetricsOptions {
   std::vector<std::string> kafka_sinks;
 };
 
-// The job's metrics in Prometheus' text format. All label sets exist from the start with 0, so that rate() and alerts work;
-// those of Kafka partitions from when they are found.
-// Listener calls come from the scheduler's thread; Text is thread-safe.
+// The job's metrics in Prometheus' text format. All label sets exist from the start with 0, so that
+// rate() and alerts work; those of Kafka partitions from when they are found. Listener calls come
+// from the scheduler's thread; Text is thread-safe.
 class JobMetrics final : public JobListener {
  public:
   JobMetrics(JobMetricsOptions options, const Clock* clock);
@@ -31,7 +31,8 @@ class JobMetrics final : public JobListener {
   void OnBatchCommitted(const BatchInfo& info) override;
   void OnBatchFailed(int64_t batch, int attempt, const Status& status) override;
   void OnIdle(int64_t lag_records) override;
-  void OnProgress(const std::string& source, const std::vector<PartitionProgress>& partitions) override;
+  void OnProgress(const std::string& source,
+                  const std::vector<PartitionProgress>& partitions) override;
   void OnTransactions(const std::string& sink, const SinkTransactions& transactions) override;
 
   // The job was edited. Thread-safe.

@@ -15,7 +15,15 @@ namespace {
 using ::testing::HasSubstr;
 
 JobMetrics MakeMetrics(const Clock* clock) {
-  return JobMetrics({"word-count", "default", "0.1.0", std::chrono::seconds(1), {"lines"}, {"out"}, {"lines", "counts.aggregate"}, {"out"}}, clock);
+  return JobMetrics({"word-count",
+                     "default",
+                     "0.1.0",
+                     std::chrono::seconds(1),
+                     {"lines"},
+                     {"out"},
+                     {"lines", "counts.aggregate"},
+                     {"out"}},
+                    clock);
 }
 
 TEST(MetricCatalogueTest, NamesFollowThePrometheusConventions) {
@@ -36,8 +44,10 @@ TEST(JobMetricsTest, ExportsEveryMetricOfTheCatalogueFromTheStart) {
   metrics.OnProgress("lines", {{"words", 3, 40, 100}});
   const std::string text = metrics.Text();
   const std::string all = text + WorkerMetrics("default", "word-count").Text({});
-  for (const Metric& metric : MetricCatalogue()) EXPECT_THAT(all, HasSubstr("# HELP " + std::string(metric.name) + " "));
-  EXPECT_THAT(text, HasSubstr("millrace_input_records_total{job=\"word-count\",namespace=\"default\",source=\"lines\"} 0"));
+  for (const Metric& metric : MetricCatalogue())
+    EXPECT_THAT(all, HasSubstr("# HELP " + std::string(metric.name) + " "));
+  EXPECT_THAT(text, HasSubstr("millrace_input_records_total{job=\"word-count\",namespace="
+                              "\"default\",source=\"lines\"} 0"));
 }
 
 TEST(JobMetricsTest, ShowsPartitionsAndTransactionsOfKafka) {
@@ -53,12 +63,17 @@ TEST(JobMetricsTest, ShowsPartitionsAndTransactionsOfKafka) {
   metrics.OnTransactions("no kafka sink", transactions);
   const std::string text = metrics.Text();
   const std::string labels = R"({job="word-count",namespace="default",)";
-  EXPECT_THAT(text, HasSubstr("millrace_kafka_committed_offset" + labels + R"(partition="3",source="lines",topic="words"} 90)"));
-  EXPECT_THAT(text, HasSubstr("millrace_kafka_end_offset" + labels + R"(partition="3",source="lines",topic="words"} 100)"));
-  EXPECT_THAT(text, HasSubstr("millrace_kafka_lag_records" + labels + R"(partition="3",source="lines",topic="words"} 10)"));
-  EXPECT_THAT(text, HasSubstr("millrace_kafka_transactions_committed_total" + labels + R"(sink="out"} 2)"));
+  EXPECT_THAT(text, HasSubstr("millrace_kafka_committed_offset" + labels +
+                              R"(partition="3",source="lines",topic="words"} 90)"));
+  EXPECT_THAT(text, HasSubstr("millrace_kafka_end_offset" + labels +
+                              R"(partition="3",source="lines",topic="words"} 100)"));
+  EXPECT_THAT(text, HasSubstr("millrace_kafka_lag_records" + labels +
+                              R"(partition="3",source="lines",topic="words"} 10)"));
+  EXPECT_THAT(
+      text, HasSubstr("millrace_kafka_transactions_committed_total" + labels + R"(sink="out"} 2)"));
   EXPECT_THAT(text, HasSubstr("millrace_kafka_fenced_total" + labels + R"(sink="out"} 1)"));
-  EXPECT_THAT(text, HasSubstr("millrace_kafka_transaction_commit_seconds_count" + labels + R"(sink="out"} 1)"));
+  EXPECT_THAT(text, HasSubstr("millrace_kafka_transaction_commit_seconds_count" + labels +
+                              R"(sink="out"} 1)"));
   EXPECT_THAT(text, ::testing::Not(HasSubstr("no kafka sink")));
 }
 
@@ -74,11 +89,14 @@ TEST(JobMetricsTest, CountsCommittedBatches) {
   metrics.OnBatchCommitted(info);
   metrics.OnBatchFailed(4, 1, InvalidError("x"));
   const std::string text = metrics.Text();
-  EXPECT_THAT(text, HasSubstr("millrace_batches_total{job=\"word-count\",namespace=\"default\"} 1"));
-  EXPECT_THAT(text, HasSubstr("millrace_batch_failures_total{job=\"word-count\",namespace=\"default\"} 1"));
+  EXPECT_THAT(text,
+              HasSubstr("millrace_batches_total{job=\"word-count\",namespace=\"default\"} 1"));
+  EXPECT_THAT(
+      text, HasSubstr("millrace_batch_failures_total{job=\"word-count\",namespace=\"default\"} 1"));
   EXPECT_THAT(text, HasSubstr("source=\"lines\"} 40"));
   EXPECT_THAT(text, HasSubstr("sink=\"out\"} 7"));
-  EXPECT_THAT(text, HasSubstr("millrace_batch_processing_delay_seconds_sum{job=\"word-count\",namespace=\"default\"} 0.02"));
+  EXPECT_THAT(text, HasSubstr("millrace_batch_processing_delay_seconds_sum{job=\"word-count\","
+                              "namespace=\"default\"} 0.02"));
 }
 
 }  // namespace

@@ -9,17 +9,21 @@ namespace millrace::worker {
 namespace {
 
 const Pipeline& PipelineOf(const StageSpec& stage) {
-  if (const auto* input = dynamic_cast<const InputStage*>(stage.logic.get())) return input->pipeline();
-  if (const auto* keyed = dynamic_cast<const KeyedStage*>(stage.logic.get())) return keyed->pipeline();
+  if (const auto* input = dynamic_cast<const InputStage*>(stage.logic.get()))
+    return input->pipeline();
+  if (const auto* keyed = dynamic_cast<const KeyedStage*>(stage.logic.get()))
+    return keyed->pipeline();
   return static_cast<const RelayStage&>(*stage.logic).pipeline();
 }
 
 std::string EndName(const api::StreamingJob& job, const PlanEnd& end) {
-  return end.kind == PlanEnd::Kind::kSink ? "sink " + job.spec.sinks[end.index].name : "table " + job.spec.tables[end.index].name;
+  return end.kind == PlanEnd::Kind::kSink ? "sink " + job.spec.sinks[end.index].name
+                                          : "table " + job.spec.tables[end.index].name;
 }
 
 const PlanOperation* FindOperation(const JobPlan& plan, const std::string& id) {
-  const auto it = std::find_if(plan.operations.begin(), plan.operations.end(), [&](const PlanOperation& o) { return o.id == id; });
+  const auto it = std::find_if(plan.operations.begin(), plan.operations.end(),
+                               [&](const PlanOperation& o) { return o.id == id; });
   return it == plan.operations.end() ? nullptr : &*it;
 }
 
@@ -35,7 +39,8 @@ class TreeDrawing {
   TreeDrawing(const api::StreamingJob& job, const JobPlan& plan) : job_(job), plan_(plan) {}
 
   std::string Draw() {
-    text_ = "job " + job_.metadata.name + ": batch interval " + FormatDuration(job_.spec.batch_interval) + ", " +
+    text_ = "job " + job_.metadata.name + ": batch interval " +
+            FormatDuration(job_.spec.batch_interval) + ", " +
             std::to_string(job_.spec.max_parallelism) + " key groups\n";
     for (size_t i = 0; i < plan_.graph.stages.size(); ++i) DrawStage(i);
     return text_;
@@ -45,7 +50,8 @@ class TreeDrawing {
   void DrawStage(size_t index) {
     const StageSpec& stage = plan_.graph.stages[index];
     const bool input = stage.input_edges.empty();
-    text_ += "\nstage " + std::to_string(index) + ": " + stage.description + "  [" + UnitsText(stage, input) + "]\n";
+    text_ += "\nstage " + std::to_string(index) + ": " + stage.description + "  [" +
+             UnitsText(stage, input) + "]\n";
     const Pipeline& pipeline = PipelineOf(stage);
     DrawNode(pipeline, 0, "");
   }
@@ -54,7 +60,9 @@ class TreeDrawing {
     const PlanOperation* operation = FindOperation(plan_, node.name);
     if (operation == nullptr) return node.name;
     std::string label = node.name;
-    if (node.step != nullptr && !operation->description.empty() && !label.ends_with(operation->description)) label += " (" + operation->description + ")";
+    if (node.step != nullptr && !operation->description.empty() &&
+        !label.ends_with(operation->description))
+      label += " (" + operation->description + ")";
     return label + "  " + operation->schema.ToString();
   }
 
@@ -69,7 +77,9 @@ class TreeDrawing {
     for (const int child : node.children) lines.push_back({Label(pipeline.nodes()[child]), child});
     for (const Pipeline::Exchange& exchange : node.exchanges) {
       const EdgeSpec& edge = plan_.graph.edges[exchange.edge];
-      lines.push_back({"=> exchange " + std::to_string(exchange.edge) + " to stage " + std::to_string(edge.target_stage) + ": " + edge.description, -1});
+      lines.push_back({"=> exchange " + std::to_string(exchange.edge) + " to stage " +
+                           std::to_string(edge.target_stage) + ": " + edge.description,
+                       -1});
     }
     for (const int end : node.ends) lines.push_back({"-> " + EndName(job_, plan_.ends[end]), -1});
     for (size_t i = 0; i < lines.size(); ++i) {
@@ -108,11 +118,13 @@ std::vector<Arrow> Arrows(const JobPlan& plan) {
   return arrows;
 }
 
-std::vector<std::pair<std::string, std::string>> Nodes(const api::StreamingJob& job, const JobPlan& plan) {
+std::vector<std::pair<std::string, std::string>> Nodes(const api::StreamingJob& job,
+                                                       const JobPlan& plan) {
   std::vector<std::pair<std::string, std::string>> nodes;
   for (size_t i = 0; i < plan.graph.stages.size(); ++i) {
     const StageSpec& stage = plan.graph.stages[i];
-    nodes.emplace_back("stage" + std::to_string(i), stage.id + ": " + UnitsText(stage, stage.input_edges.empty()));
+    nodes.emplace_back("stage" + std::to_string(i),
+                       stage.id + ": " + UnitsText(stage, stage.input_edges.empty()));
   }
   for (const PlanEnd& end : plan.ends) {
     const std::string prefix = end.kind == PlanEnd::Kind::kSink ? "sink" : "table";
@@ -122,9 +134,12 @@ std::vector<std::pair<std::string, std::string>> Nodes(const api::StreamingJob& 
 }
 
 std::string DrawDot(const api::StreamingJob& job, const JobPlan& plan) {
-  std::string text = "digraph " + JsonQuote(job.metadata.name) + " {\n  rankdir=LR;\n  node [shape=box];\n";
-  for (const auto& [id, label] : Nodes(job, plan)) text += "  " + id + " [label=" + JsonQuote(label) + "];\n";
-  for (const Arrow& arrow : Arrows(plan)) text += "  " + arrow.from + " -> " + arrow.to + " [label=" + JsonQuote(arrow.label) + "];\n";
+  std::string text =
+      "digraph " + JsonQuote(job.metadata.name) + " {\n  rankdir=LR;\n  node [shape=box];\n";
+  for (const auto& [id, label] : Nodes(job, plan))
+    text += "  " + id + " [label=" + JsonQuote(label) + "];\n";
+  for (const Arrow& arrow : Arrows(plan))
+    text += "  " + arrow.from + " -> " + arrow.to + " [label=" + JsonQuote(arrow.label) + "];\n";
   return text + "}\n";
 }
 
@@ -137,8 +152,10 @@ std::string MermaidText(std::string text) {
 
 std::string DrawMermaid(const api::StreamingJob& job, const JobPlan& plan) {
   std::string text = "flowchart LR\n";
-  for (const auto& [id, label] : Nodes(job, plan)) text += "  " + id + "[" + MermaidText(label) + "]\n";
-  for (const Arrow& arrow : Arrows(plan)) text += "  " + arrow.from + " -->|" + MermaidText(arrow.label) + "| " + arrow.to + "\n";
+  for (const auto& [id, label] : Nodes(job, plan))
+    text += "  " + id + "[" + MermaidText(label) + "]\n";
+  for (const Arrow& arrow : Arrows(plan))
+    text += "  " + arrow.from + " -->|" + MermaidText(arrow.label) + "| " + arrow.to + "\n";
   return text;
 }
 
@@ -210,10 +227,14 @@ std::string DrawJson(const api::StreamingJob& job, const JobPlan& plan) {
 
 std::string Explain(const api::StreamingJob& job, const JobPlan& plan, ExplainFormat format) {
   switch (format) {
-    case ExplainFormat::kTree: return TreeDrawing(job, plan).Draw();
-    case ExplainFormat::kDot: return DrawDot(job, plan);
-    case ExplainFormat::kMermaid: return DrawMermaid(job, plan);
-    case ExplainFormat::kJson: return DrawJson(job, plan);
+    case ExplainFormat::kTree:
+      return TreeDrawing(job, plan).Draw();
+    case ExplainFormat::kDot:
+      return DrawDot(job, plan);
+    case ExplainFormat::kMermaid:
+      return DrawMermaid(job, plan);
+    case ExplainFormat::kJson:
+      return DrawJson(job, plan);
   }
   return "";
 }

@@ -55,7 +55,9 @@ struct Texts {
 bool MentionsList(const api::StepKind& kind, const std::string& table) {
   const std::string needle = "tables." + table;
   const std::vector<std::string> texts = ExpressionsOf(kind);
-  return std::any_of(texts.begin(), texts.end(), [&](const std::string& text) { return text.find(needle) != std::string::npos; });
+  return std::any_of(texts.begin(), texts.end(), [&](const std::string& text) {
+    return text.find(needle) != std::string::npos;
+  });
 }
 
 }  // namespace
@@ -70,18 +72,21 @@ std::vector<std::string> ExpressionsOf(const api::Sink& sink) {
   std::vector<std::string> out;
   if (const auto* file = std::get_if<api::FileSink>(&sink.kind)) AddText(file->path_expr, &out);
   if (const auto* kafka = std::get_if<api::KafkaSink>(&sink.kind)) {
-    for (const auto* text : {&kafka->topic_expr, &kafka->key_expr, &kafka->timestamp_expr, &kafka->partition_expr, &kafka->delete_when}) {
+    for (const auto* text : {&kafka->topic_expr, &kafka->key_expr, &kafka->timestamp_expr,
+                             &kafka->partition_expr, &kafka->delete_when}) {
       AddText(*text, &out);
     }
     AddTexts(kafka->header_exprs, &out);
   }
   if (const auto* redis = std::get_if<api::RedisSink>(&sink.kind)) {
     out.push_back(redis->key_expr);
-    for (const auto* text : {&redis->value_expr, &redis->score_expr, &redis->delete_when}) AddText(*text, &out);
+    for (const auto* text : {&redis->value_expr, &redis->score_expr, &redis->delete_when})
+      AddText(*text, &out);
   }
   if (const auto* sql = std::get_if<api::SqlSink>(&sink.kind)) AddText(sql->delete_when, &out);
   if (const auto* search = std::get_if<api::ElasticsearchSink>(&sink.kind)) {
-    for (const auto* text : {&search->index_expr, &search->id_expr, &search->delete_when}) AddText(*text, &out);
+    for (const auto* text : {&search->index_expr, &search->id_expr, &search->delete_when})
+      AddText(*text, &out);
   }
   return out;
 }
@@ -102,8 +107,12 @@ std::vector<std::string> FieldsNamedBy(const api::StepKind& kind) {
 }
 
 bool ReadsTable(const api::StepKind& kind, const std::string& table) {
-  if (const auto* step = std::get_if<api::LookupStep>(&kind); step != nullptr && step->table == table) return true;
-  if (const auto* step = std::get_if<api::StateStep>(&kind); step != nullptr && step->initial == table) return true;
+  if (const auto* step = std::get_if<api::LookupStep>(&kind);
+      step != nullptr && step->table == table)
+    return true;
+  if (const auto* step = std::get_if<api::StateStep>(&kind);
+      step != nullptr && step->initial == table)
+    return true;
   return MentionsList(kind, table);
 }
 

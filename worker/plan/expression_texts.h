@@ -14,7 +14,8 @@ std::vector<std::string> ExpressionsOf(const api::Sink& sink);
 // Fields of its input that a step names outside of expressions: keys, dropped fields.
 std::vector<std::string> FieldsNamedBy(const api::StepKind& kind);
 
-// True when the step reads the table: as a look-up, as initial state, or by `tables.<name>` in an expression.
+// True when the step reads the table: as a look-up, as initial state, or by `tables.<name>` in an
+// expression.
 bool ReadsTable(const api::StepKind& kind, const std::string& table);
 // Tables that some expression of the job reads as a list (`tables.<name>`).
 std::set<std::string> TablesReadAsLists(const api::StreamingJob& job);

@@ -25,8 +25,8 @@ class FieldNeeds {
   void Remove(const std::string& name) { fields_.erase(name); }
   // Needs inside one struct field; empty when the field is not needed.
   FieldNeeds Inside(const std::string& name) const;
-  // `schema` without the fields, and struct members, that are not needed. A struct of which only presence is needed keeps its
-  // first member, so that it stays a struct.
+  // `schema` without the fields, and struct members, that are not needed. A struct of which only
+  // presence is needed keeps its first member, so that it stays a struct.
   Schema Prune(const Schema& schema) const;
 
  private:

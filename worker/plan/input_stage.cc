@@ -26,7 +26,8 @@ ColumnRef ConstantString(const std::shared_ptr<const std::string>& text, size_t 
 
 // A stable number of the record's place in its source, for sampling.
 uint64_t PositionOf(const RawRecords& raw, int unit, size_t i) {
-  const std::string place = raw.path.empty() ? std::to_string(unit) + "/" + PlaceOfRecord(raw, i) : PlaceOfRecord(raw, i);
+  const std::string place =
+      raw.path.empty() ? std::to_string(unit) + "/" + PlaceOfRecord(raw, i) : PlaceOfRecord(raw, i);
   return HashKey(place);
 }
 
@@ -36,10 +37,15 @@ uint64_t PositionOf(const RawRecords& raw, int unit, size_t i) {
 class InputStage::Consumer final : public RecordConsumer {
  public:
   Consumer(InputStage* stage, int unit, TaskRun* run, PipelineRun* pipeline)
-      : stage_(stage), spec_(stage->spec_), unit_(unit), run_(run), pipeline_(pipeline),
+      : stage_(stage),
+        spec_(stage->spec_),
+        unit_(unit),
+        run_(run),
+        pipeline_(pipeline),
         source_name_(std::make_shared<const std::string>(stage->spec_.name)) {
     if (const auto it = stage->limits_.find(unit); it != stage->limits_.end()) limit_ = it->second;
-    if (const auto it = stage->exclusions_.find(unit); it != stage->exclusions_.end()) excluded_ = &it->second;
+    if (const auto it = stage->exclusions_.find(unit); it != stage->exclusions_.end())
+      excluded_ = &it->second;
   }
 
   Status OnRaw(RawRecords raw) override;
@@ -51,10 +57,12 @@ class InputStage::Consumer final : public RecordConsumer {
   DeadLetters::Entry EntryOf(std::string reason, const RawRecords& raw, size_t i) const;
   Status Reject(const RawRecords& raw, const std::vector<BadRecord>& bad);
   Status RejectOne(const std::string& place, const std::string& message, DeadLetters::Entry entry);
-  Status PushWithHidden(const RecordBatch& payload, const RawRecords* raw, const std::vector<uint32_t>& source_rows);
-  ColumnRef Hidden(const Field& field, const RecordBatch& payload, const RawRecords* raw, const std::vector<uint32_t>& source_rows,
-                   const ColumnRef& event_time) const;
-  Status DropBadTimes(const Column& times, std::vector<BadRecord> errors, const RecordBatch& payload, const RawRecords* raw,
+  Status PushWithHidden(const RecordBatch& payload, const RawRecords* raw,
+                        const std::vector<uint32_t>& source_rows);
+  ColumnRef Hidden(const Field& field, const RecordBatch& payload, const RawRecords* raw,
+                   const std::vector<uint32_t>& source_rows, const ColumnRef& event_time) const;
+  Status DropBadTimes(const Column& times, std::vector<BadRecord> errors,
+                      const RecordBatch& payload, const RawRecords* raw,
                       const std::vector<uint32_t>& source_rows, std::vector<uint32_t>* keep);
 
   InputStage* stage_;
@@ -93,8 +101,11 @@ Status InputStage::Consumer::RefuseNulls(RawRecords* raw) {
   std::vector<uint32_t> rows;
   std::vector<BadRecord> bad;
   for (size_t i = 0; i < raw->payloads.size(); ++i) {
-    if (raw->null_payload[i] == 0) rows.push_back(static_cast<uint32_t>(i));
-    else bad.push_back({i, "the record is null (a tombstone); set tombstones: Skip or Keep to accept it"});
+    if (raw->null_payload[i] == 0)
+      rows.push_back(static_cast<uint32_t>(i));
+    else
+      bad.push_back(
+          {i, "the record is null (a tombstone); set tombstones: Skip or Keep to accept it"});
   }
   RETURN_IF_ERROR(Reject(*raw, bad));
   if (!bad.empty()) *raw = SelectRecords(*raw, rows);
@@ -103,8 +114,10 @@ Status InputStage::Consumer::RefuseNulls(RawRecords* raw) {
 }
 
 // A dead letter for record i, but for its message.
-DeadLetters::Entry InputStage::Consumer::EntryOf(std::string reason, const RawRecords& raw, size_t i) const {
-  DeadLetters::Entry entry{spec_.name, std::move(reason), {}, std::string(raw.payloads[i]), {}, {}, {}, {}};
+DeadLetters::Entry InputStage::Consumer::EntryOf(std::string reason, const RawRecords& raw,
+                                                 size_t i) const {
+  DeadLetters::Entry entry{
+      spec_.name, std::move(reason), {}, std::string(raw.payloads[i]), {}, {}, {}, {}};
   if (raw.topic.empty()) return entry;
   entry.topic = raw.topic;
   entry.partition = raw.partition;
@@ -117,7 +130,8 @@ DeadLetters::Entry InputStage::Consumer::EntryOf(std::string reason, const RawRe
 
 Status InputStage::Consumer::OnRaw(RawRecords raw) {
   run_->report->input_records += static_cast<int64_t>(raw.payloads.size());
-  for (const std::string_view payload : raw.payloads) run_->report->input_bytes += static_cast<int64_t>(payload.size()) + 1;
+  for (const std::string_view payload : raw.payloads)
+    run_->report->input_bytes += static_cast<int64_t>(payload.size()) + 1;
   RETURN_IF_ERROR(LeaveOut(&raw));
   RETURN_IF_ERROR(RefuseNulls(&raw));
   DecodeResult decoded = stage_->decoders_[unit_]->Decode(raw);
@@ -137,7 +151,8 @@ Status InputStage::Consumer::OnBatch(RecordBatch batch, int64_t first_index) {
         continue;
       }
       ++run_->report->bad_records;
-      run_->dead_letters->Add({spec_.name, "Poison", excluded_->at(index), RowToJson(batch, i), {}, {}, {}, {}});
+      run_->dead_letters->Add(
+          {spec_.name, "Poison", excluded_->at(index), RowToJson(batch, i), {}, {}, {}, {}});
     }
     batch = batch.Gather(rows);
   }
@@ -146,14 +161,17 @@ Status InputStage::Consumer::OnBatch(RecordBatch batch, int64_t first_index) {
 
 Status InputStage::Consumer::Reject(const RawRecords& raw, const std::vector<BadRecord>& bad) {
   for (const BadRecord& record : bad) {
-    RETURN_IF_ERROR(RejectOne(PlaceOfRecord(raw, record.row), record.message, EntryOf("Decode", raw, record.row)));
+    RETURN_IF_ERROR(RejectOne(PlaceOfRecord(raw, record.row), record.message,
+                              EntryOf("Decode", raw, record.row)));
   }
   return OkStatus();
 }
 
-Status InputStage::Consumer::RejectOne(const std::string& place, const std::string& message, DeadLetters::Entry entry) {
+Status InputStage::Consumer::RejectOne(const std::string& place, const std::string& message,
+                                       DeadLetters::Entry entry) {
   const std::string located = place.empty() ? message : place + ": " + message;
-  if (spec_.on_error == api::ErrorPolicy::kFail) return InvalidError("source \"" + spec_.name + "\": " + located);
+  if (spec_.on_error == api::ErrorPolicy::kFail)
+    return InvalidError("source \"" + spec_.name + "\": " + located);
   ++run_->report->bad_records;
   if (spec_.on_error != api::ErrorPolicy::kDeadLetter) return OkStatus();
   entry.message = located;
@@ -161,10 +179,14 @@ Status InputStage::Consumer::RejectOne(const std::string& place, const std::stri
   return OkStatus();
 }
 
-ColumnRef InputStage::Consumer::Hidden(const Field& field, const RecordBatch& payload, const RawRecords* raw,
-                                       const std::vector<uint32_t>& source_rows, const ColumnRef& event_time) const {
+ColumnRef InputStage::Consumer::Hidden(const Field& field, const RecordBatch& payload,
+                                       const RawRecords* raw,
+                                       const std::vector<uint32_t>& source_rows,
+                                       const ColumnRef& event_time) const {
   const size_t rows = payload.num_rows();
-  if (field.name == kBatchTimeField) return ConstantTime(Kind::kTimestamp, run_->context->batch_time.time_since_epoch().count(), rows);
+  if (field.name == kBatchTimeField)
+    return ConstantTime(Kind::kTimestamp, run_->context->batch_time.time_since_epoch().count(),
+                        rows);
   if (field.name == kSourceField) return ConstantString(source_name_, rows);
   if (field.name == kEventTimeField && event_time != nullptr) return event_time;
   const auto source_row = [&](size_t i) { return source_rows.empty() ? i : source_rows[i]; };
@@ -183,7 +205,8 @@ ColumnRef InputStage::Consumer::Hidden(const Field& field, const RecordBatch& pa
   if (raw != nullptr) {
     for (const auto& [name, column] : raw->hidden) {
       if (name != field.name) continue;
-      return source_rows.empty() && column->size() == rows ? column : worker::Gather(*column, source_rows);
+      return source_rows.empty() && column->size() == rows ? column
+                                                           : worker::Gather(*column, source_rows);
     }
   }
   auto nulls = std::make_shared<Column>(field.type.AsNullable());
@@ -192,8 +215,10 @@ ColumnRef InputStage::Consumer::Hidden(const Field& field, const RecordBatch& pa
   return nulls;
 }
 
-Status InputStage::Consumer::DropBadTimes(const Column& times, std::vector<BadRecord> errors, const RecordBatch& payload,
-                                          const RawRecords* raw, const std::vector<uint32_t>& source_rows, std::vector<uint32_t>* keep) {
+Status InputStage::Consumer::DropBadTimes(const Column& times, std::vector<BadRecord> errors,
+                                          const RecordBatch& payload, const RawRecords* raw,
+                                          const std::vector<uint32_t>& source_rows,
+                                          std::vector<uint32_t>* keep) {
   const int64_t bound = (run_->context->batch_time + spec_.max_future).time_since_epoch().count();
   size_t next_error = 0;
   for (size_t row = 0; row < payload.num_rows(); ++row) {
@@ -203,15 +228,17 @@ Status InputStage::Consumer::DropBadTimes(const Column& times, std::vector<BadRe
     } else if (times.IsNull(row)) {
       message = "eventTime: timestampExpr is null";
     } else if (times.ints[row] > bound) {
-      message = "event time " + FormatRfc3339(TimePoint(Duration(times.ints[row]))) + " is more than maxFuture " +
-                FormatDuration(spec_.max_future) + " ahead of the batch time " + FormatRfc3339(run_->context->batch_time);
+      message = "event time " + FormatRfc3339(TimePoint(Duration(times.ints[row]))) +
+                " is more than maxFuture " + FormatDuration(spec_.max_future) +
+                " ahead of the batch time " + FormatRfc3339(run_->context->batch_time);
     } else {
       keep->push_back(static_cast<uint32_t>(row));
       continue;
     }
     const size_t from = source_rows.empty() ? row : source_rows[row];
     if (raw == nullptr) {
-      RETURN_IF_ERROR(RejectOne("", message, {spec_.name, "Decode", {}, RowToJson(payload, row), {}, {}, {}, {}}));
+      RETURN_IF_ERROR(RejectOne(
+          "", message, {spec_.name, "Decode", {}, RowToJson(payload, row), {}, {}, {}, {}}));
     } else {
       RETURN_IF_ERROR(RejectOne(PlaceOfRecord(*raw, from), message, EntryOf("Decode", *raw, from)));
     }
@@ -219,7 +246,8 @@ Status InputStage::Consumer::DropBadTimes(const Column& times, std::vector<BadRe
   return OkStatus();
 }
 
-Status InputStage::Consumer::PushWithHidden(const RecordBatch& payload, const RawRecords* raw, const std::vector<uint32_t>& source_rows) {
+Status InputStage::Consumer::PushWithHidden(const RecordBatch& payload, const RawRecords* raw,
+                                            const std::vector<uint32_t>& source_rows) {
   if (payload.num_rows() == 0) return OkStatus();
   ColumnRef event_time;
   std::vector<uint32_t> keep;
@@ -228,8 +256,11 @@ Status InputStage::Consumer::PushWithHidden(const RecordBatch& payload, const Ra
     event_time = spec_.event_time->Evaluate(payload, run_->table_lists, &errors);
     const int64_t bound = (run_->context->batch_time + spec_.max_future).time_since_epoch().count();
     const bool all_good = errors.empty() && !event_time->has_nulls() &&
-                          std::all_of(event_time->ints.begin(), event_time->ints.end(), [&](int64_t t) { return t <= bound; });
-    if (!all_good) RETURN_IF_ERROR(DropBadTimes(*event_time, std::move(errors), payload, raw, source_rows, &keep));
+                          std::all_of(event_time->ints.begin(), event_time->ints.end(),
+                                      [&](int64_t t) { return t <= bound; });
+    if (!all_good)
+      RETURN_IF_ERROR(
+          DropBadTimes(*event_time, std::move(errors), payload, raw, source_rows, &keep));
     if (all_good) keep.resize(payload.num_rows());
     if (keep.empty()) return OkStatus();
     int64_t maximum = std::numeric_limits<int64_t>::min();
@@ -238,7 +269,8 @@ Status InputStage::Consumer::PushWithHidden(const RecordBatch& payload, const Ra
     } else {
       for (const uint32_t row : keep) maximum = std::max(maximum, event_time->ints[row]);
     }
-    run_->report->max_event_time = std::max(run_->report->max_event_time, TimePoint(Duration(maximum)));
+    run_->report->max_event_time =
+        std::max(run_->report->max_event_time, TimePoint(Duration(maximum)));
   }
   std::vector<ColumnRef> columns;
   for (const Field& field : spec_.record->fields()) {
@@ -254,7 +286,8 @@ Status InputStage::Consumer::PushWithHidden(const RecordBatch& payload, const Ra
 InputStage::InputStage(InputSpec spec, const BatchTables* tables)
     : spec_(std::move(spec)), pipeline_(spec_.name), tables_(tables), decoders_(spec_.units) {}
 
-void InputStage::Assign(std::vector<PartitionRange> ranges, std::map<int, std::map<int64_t, std::string>> exclusions) {
+void InputStage::Assign(std::vector<PartitionRange> ranges,
+                        std::map<int, std::map<int64_t, std::string>> exclusions) {
   ranges_.clear();
   for (PartitionRange& range : ranges) {
     if (range.partition >= units()) decoders_.resize(range.partition + 1);
@@ -263,7 +296,8 @@ void InputStage::Assign(std::vector<PartitionRange> ranges, std::map<int, std::m
   exclusions_ = std::move(exclusions);
 }
 
-Status InputStage::RunUnit(const BatchContext& context, int unit, const std::vector<Inbox>&, TaskOutput* output) {
+Status InputStage::RunUnit(const BatchContext& context, int unit, const std::vector<Inbox>&,
+                           TaskOutput* output) {
   if (spec_.format && decoders_[unit] == nullptr) {
     ASSIGN_OR_RETURN(decoders_[unit], MakeDecoder(*spec_.format, spec_.payload));
   }

@@ -24,7 +24,8 @@ struct Place {
 Schema WithoutUnusedHidden(const api::StreamingJob& job, const Schema& schema) {
   bool samples = false;
   for (const api::Stream& stream : job.spec.streams) {
-    for (const api::Step& step : stream.steps) samples |= std::holds_alternative<api::SampleStep>(step.kind);
+    for (const api::Step& step : stream.steps)
+      samples |= std::holds_alternative<api::SampleStep>(step.kind);
   }
   std::vector<Field> fields;
   for (const Field& field : schema.fields()) {
@@ -36,7 +37,8 @@ Schema WithoutUnusedHidden(const api::StreamingJob& job, const Schema& schema) {
 // Cuts a typed job into stages.
 class StageBuilder {
  public:
-  StageBuilder(const api::StreamingJob& job, const LogicalPlan& logical, JobPlan* plan) : job_(job), logical_(logical), plan_(plan) {}
+  StageBuilder(const api::StreamingJob& job, const LogicalPlan& logical, JobPlan* plan)
+      : job_(job), logical_(logical), plan_(plan) {}
 
   void Build() {
     plan_->tables = std::make_unique<BatchTables>();
@@ -61,7 +63,8 @@ class StageBuilder {
   void AddEnds();
   void AddEnd(PlanEnd end, int node);
   void ConnectDeadLetters();
-  int AddStage(const std::string& id, const std::string& description, int units, std::unique_ptr<StageLogic> logic, Pipeline* pipeline);
+  int AddStage(const std::string& id, const std::string& description, int units,
+               std::unique_ptr<StageLogic> logic, Pipeline* pipeline);
   int AddEdge(const std::string& description, int target);
   std::vector<int> EndNodes() const;
 
@@ -77,7 +80,8 @@ std::vector<int> StageBuilder::EndNodes() const {
   std::vector<int> nodes;
   for (const api::Sink& sink : job_.spec.sinks) nodes.push_back(logical_.by_name.at(sink.from));
   for (const api::Table& table : job_.spec.tables) {
-    if (const auto* fed = std::get_if<api::StreamTable>(&table.kind)) nodes.push_back(logical_.by_name.at(fed->from));
+    if (const auto* fed = std::get_if<api::StreamTable>(&table.kind))
+      nodes.push_back(logical_.by_name.at(fed->from));
   }
   return nodes;
 }
@@ -97,10 +101,18 @@ void StageBuilder::AddNodes(bool dead_letters) {
     if (!live_[i] || node.dead_letters != dead_letters) continue;
     const int index = static_cast<int>(i);
     switch (node.kind) {
-      case LogicalNode::Kind::kSource: AddSource(index, node); break;
-      case LogicalNode::Kind::kDeadLetters: AddDeadLetterStage(index); break;
-      case LogicalNode::Kind::kNarrow: AddNarrow(index, node); break;
-      case LogicalNode::Kind::kKeyed: AddKeyed(index, node); break;
+      case LogicalNode::Kind::kSource:
+        AddSource(index, node);
+        break;
+      case LogicalNode::Kind::kDeadLetters:
+        AddDeadLetterStage(index);
+        break;
+      case LogicalNode::Kind::kNarrow:
+        AddNarrow(index, node);
+        break;
+      case LogicalNode::Kind::kKeyed:
+        AddKeyed(index, node);
+        break;
       case LogicalNode::Kind::kUnion:
         for (const int input : node.inputs) {
           places_[index].insert(places_[index].end(), places_[input].begin(), places_[input].end());
@@ -110,7 +122,8 @@ void StageBuilder::AddNodes(bool dead_letters) {
   }
 }
 
-int StageBuilder::AddStage(const std::string& id, const std::string& description, int units, std::unique_ptr<StageLogic> logic, Pipeline* pipeline) {
+int StageBuilder::AddStage(const std::string& id, const std::string& description, int units,
+                           std::unique_ptr<StageLogic> logic, Pipeline* pipeline) {
   StageSpec spec;
   spec.id = id;
   spec.description = description;
@@ -146,7 +159,8 @@ void StageBuilder::AddSource(int index, const LogicalNode& node) {
   auto stage = std::make_unique<InputStage>(std::move(spec), plan_->tables.get());
   plan_->inputs[node.source] = stage.get();
   Pipeline* pipeline = &stage->pipeline();
-  const int number = AddStage(source.name, "read " + source.name, PartitionsOf(source), std::move(stage), pipeline);
+  const int number = AddStage(source.name, "read " + source.name, PartitionsOf(source),
+                              std::move(stage), pipeline);
   plan_->input_stages[node.source] = number;
   places_[index] = {{number, 0}};
 }
@@ -154,30 +168,36 @@ void StageBuilder::AddSource(int index, const LogicalNode& node) {
 void StageBuilder::AddDeadLetterStage(int index) {
   auto stage = std::make_unique<RelayStage>(std::string(kDeadLetterStream), plan_->tables.get());
   Pipeline* pipeline = &stage->pipeline();
-  const int number = AddStage(std::string(kDeadLetterStream), "dead letters", 1, std::move(stage), pipeline);
+  const int number =
+      AddStage(std::string(kDeadLetterStream), "dead letters", 1, std::move(stage), pipeline);
   plan_->dead_letter_edge = AddEdge("dead letters", number);
   places_[index] = {{number, 0}};
 }
 
 void StageBuilder::AddNarrow(int index, const LogicalNode& node) {
   for (const Place& place : places_[node.inputs.front()]) {
-    places_[index].push_back({place.stage, pipelines_[place.stage]->AddNode(place.node, node.id, node.narrow)});
+    places_[index].push_back(
+        {place.stage, pipelines_[place.stage]->AddNode(place.node, node.id, node.narrow)});
   }
 }
 
 void StageBuilder::AddKeyed(int index, const LogicalNode& node) {
-  // The stage's number is needed for its edges, and its edges for the stage: edges are numbered first.
+  // The stage's number is needed for its edges, and its edges for the stage: edges are numbered
+  // first.
   const int number = static_cast<int>(plan_->graph.stages.size());
   const int first_edge = static_cast<int>(plan_->graph.edges.size());
   std::vector<int> edges;
-  for (int input = 0; input < node.keyed->num_inputs(); ++input) edges.push_back(first_edge + input);
+  for (int input = 0; input < node.keyed->num_inputs(); ++input)
+    edges.push_back(first_edge + input);
   auto stage = std::make_unique<KeyedStage>(node.id, node.keyed, edges, plan_->tables.get());
   Pipeline* pipeline = &stage->pipeline();
   AddStage(node.id, node.keyed->description(), node.keyed->units(), std::move(stage), pipeline);
   for (size_t input = 0; input < edges.size(); ++input) {
     AddEdge(node.keyed->description(), number);
     for (const Place& place : places_[node.inputs[input]]) {
-      pipelines_[place.stage]->node(place.node).exchanges.push_back({edges[input], node.keyed, static_cast<int>(input)});
+      pipelines_[place.stage]
+          ->node(place.node)
+          .exchanges.push_back({edges[input], node.keyed, static_cast<int>(input)});
     }
   }
   places_[index] = {{number, 0}};
@@ -190,19 +210,22 @@ void StageBuilder::AddEnd(PlanEnd end, int node) {
   end.update_key = from.output.update_key;
   end.dead_letters = from.dead_letters;
   const int number = plan_->graph.ends++;
-  for (const Place& place : places_[node]) pipelines_[place.stage]->node(place.node).ends.push_back(number);
+  for (const Place& place : places_[node])
+    pipelines_[place.stage]->node(place.node).ends.push_back(number);
   plan_->ends.push_back(std::move(end));
 }
 
 void StageBuilder::AddEnds() {
   for (size_t i = 0; i < job_.spec.sinks.size(); ++i) {
     const std::string& from = job_.spec.sinks[i].from;
-    AddEnd({PlanEnd::Kind::kSink, static_cast<int>(i), from, nullptr, false, {}, false}, logical_.by_name.at(from));
+    AddEnd({PlanEnd::Kind::kSink, static_cast<int>(i), from, nullptr, false, {}, false},
+           logical_.by_name.at(from));
   }
   for (size_t i = 0; i < job_.spec.tables.size(); ++i) {
     const auto* fed = std::get_if<api::StreamTable>(&job_.spec.tables[i].kind);
     if (fed == nullptr) continue;
-    AddEnd({PlanEnd::Kind::kTable, static_cast<int>(i), fed->from, nullptr, false, {}, false}, logical_.by_name.at(fed->from));
+    AddEnd({PlanEnd::Kind::kTable, static_cast<int>(i), fed->from, nullptr, false, {}, false},
+           logical_.by_name.at(fed->from));
   }
 }
 
@@ -216,15 +239,18 @@ void StageBuilder::ConnectDeadLetters() {
 
 void Describe(const api::StreamingJob& job, const LogicalPlan& full, JobPlan* plan) {
   for (const api::Source& source : job.spec.sources) {
-    plan->streams.push_back({source.name, "source", full.nodes[full.by_name.at(source.name)].output.schema, false});
+    plan->streams.push_back(
+        {source.name, "source", full.nodes[full.by_name.at(source.name)].output.schema, false});
   }
-  for (const auto& [name, table] : full.tables) plan->streams.push_back({name, "table", table.schema, false});
+  for (const auto& [name, table] : full.tables)
+    plan->streams.push_back({name, "table", table.schema, false});
   for (const std::string& name : full.order) {
     const StepInput& output = full.nodes[full.by_name.at(name)].output;
     plan->streams.push_back({name, "stream", output.schema, output.updating});
   }
   for (const LogicalNode& node : full.nodes) {
-    if (node.kind == LogicalNode::Kind::kNarrow && node.step == nullptr) continue;  // a union's projection
+    if (node.kind == LogicalNode::Kind::kNarrow && node.step == nullptr)
+      continue;  // a union's projection
     PlanOperation operation{node.id, "", {}, node.output.schema, node.keyed != nullptr, false, 0};
     if (node.step != nullptr) operation.description = api::StepKindName(node.step->kind);
     if (node.keyed != nullptr) {
@@ -243,7 +269,8 @@ constexpr size_t kMaxShapeBytes = 16 << 10;
 std::string ShapeOf(const LogicalPlan& logical) {
   std::vector<std::string> lines;
   for (const LogicalNode& node : logical.nodes) {
-    if (node.keyed != nullptr && node.keyed->stateful()) lines.push_back(node.id + "\t" + Excerpt(node.keyed->state_shape(), kMaxShapeBytes) + "\n");
+    if (node.keyed != nullptr && node.keyed->stateful())
+      lines.push_back(node.id + "\t" + Excerpt(node.keyed->state_shape(), kMaxShapeBytes) + "\n");
   }
   std::sort(lines.begin(), lines.end());
   std::string shape;
@@ -254,19 +281,23 @@ std::string ShapeOf(const LogicalPlan& logical) {
 // The names that a sink reads, of a record of which not all fields are known.
 Schema WithSinkNames(const api::Sink& sink, Schema schema, const Guess& guess) {
   for (const std::string& text : ExpressionsOf(sink)) AddNamesIn(text, guess, &schema);
-  for (const std::string& name : sink.fields.value_or(std::vector<std::string>{})) AddNamesIn(name, guess, &schema);
+  for (const std::string& name : sink.fields.value_or(std::vector<std::string>{}))
+    AddNamesIn(name, guess, &schema);
   return schema;
 }
 
-void CheckSinks(const api::StreamingJob& job, const LogicalPlan& logical, const Repair& repair, api::Diagnostics* diagnostics) {
+void CheckSinks(const api::StreamingJob& job, const LogicalPlan& logical, const Repair& repair,
+                api::Diagnostics* diagnostics) {
   for (size_t i = 0; i < job.spec.sinks.size(); ++i) {
     const api::Sink& sink = job.spec.sinks[i];
     const std::string path = "spec.sinks[" + std::to_string(i) + "]";
     const auto it = logical.by_name.find(sink.from);
     const bool open = it == logical.by_name.end() || logical.nodes[it->second].open;
-    const StepInput output = it == logical.by_name.end() ? StepInput() : logical.nodes[it->second].output;
+    const StepInput output =
+        it == logical.by_name.end() ? StepInput() : logical.nodes[it->second].output;
     api::Diagnostics found;
-    CheckSink(sink, open ? WithSinkNames(sink, output.schema, repair.guess) : output.schema, output.updating, &found, path);
+    CheckSink(sink, open ? WithSinkNames(sink, output.schema, repair.guess) : output.schema,
+              output.updating, &found, path);
     if (open) std::erase_if(found, [](const api::Diagnostic& error) { return error.offset < 0; });
     diagnostics->insert(diagnostics->end(), found.begin(), found.end());
   }
@@ -291,9 +322,11 @@ Typed TypeJob(const api::StreamingJob& job, const Repair& repair) {
 api::Diagnostics Common(const api::Diagnostics& found, api::Diagnostics other) {
   api::Diagnostics common;
   for (const api::Diagnostic& finding : found) {
-    const auto same = std::find_if(other.begin(), other.end(), [&](const api::Diagnostic& candidate) {
-      return candidate.path == finding.path && candidate.offset == finding.offset && candidate.message == finding.message;
-    });
+    const auto same =
+        std::find_if(other.begin(), other.end(), [&](const api::Diagnostic& candidate) {
+          return candidate.path == finding.path && candidate.offset == finding.offset &&
+                 candidate.message == finding.message;
+        });
     if (same == other.end()) continue;
     other.erase(same);
     common.push_back(finding);
@@ -302,8 +335,10 @@ api::Diagnostics Common(const api::Diagnostics& found, api::Diagnostics other) {
 }
 
 // What is wrong whatever stands where an error hides a type.
-api::Diagnostics SureErrors(const api::StreamingJob& job, const Damage& damage, api::Diagnostics found) {
-  for (const Guess& guess : {Guess{Type(Kind::kInt), true}, Guess{Type(Kind::kString), false}, Guess{Type(Kind::kTimestamp), true}}) {
+api::Diagnostics SureErrors(const api::StreamingJob& job, const Damage& damage,
+                            api::Diagnostics found) {
+  for (const Guess& guess : {Guess{Type(Kind::kInt), true}, Guess{Type(Kind::kString), false},
+                             Guess{Type(Kind::kTimestamp), true}}) {
     found = Common(found, TypeJob(job, {damage, guess}).found);
   }
   return found;
@@ -311,19 +346,24 @@ api::Diagnostics SureErrors(const api::StreamingJob& job, const Damage& damage, 
 
 }  // namespace
 
-Result<JobPlan> BuildPlan(const api::StreamingJob& job, api::Diagnostics* diagnostics, const api::Diagnostics& shape_errors) {
+Result<JobPlan> BuildPlan(const api::StreamingJob& job, api::Diagnostics* diagnostics,
+                          const api::Diagnostics& shape_errors) {
   const Damage damage(shape_errors);
   const Repair repair{damage, {Type(Kind::kJson), false}};
   Typed full = TypeJob(job, repair);
-  if (api::HasErrors(*diagnostics) || api::HasErrors(full.found)) full.found = SureErrors(job, damage, std::move(full.found));
+  if (api::HasErrors(*diagnostics) || api::HasErrors(full.found))
+    full.found = SureErrors(job, damage, std::move(full.found));
   api::AddFindings(std::move(full.found), shape_errors, diagnostics);
   if (api::HasErrors(*diagnostics)) return InvalidError("the job has errors");
   const JobNeeds needs = ComputeNeeds(job, full.plan);
   SourceSchemas pruned;
-  for (size_t i = 0; i < full.sources.size(); ++i) pruned.push_back(WithoutUnusedHidden(job, needs.sources[i].Prune(full.sources[i])));
+  for (size_t i = 0; i < full.sources.size(); ++i)
+    pruned.push_back(WithoutUnusedHidden(job, needs.sources[i].Prune(full.sources[i])));
   api::Diagnostics again;
   const LogicalPlan logical = BuildLogical(job, pruned, &needs.steps, repair, &again);
-  if (api::HasErrors(again)) return InternalError("the pruned job does not type-check: " + again.back().path + ": " + again.back().message);
+  if (api::HasErrors(again))
+    return InternalError("the pruned job does not type-check: " + again.back().path + ": " +
+                         again.back().message);
   JobPlan plan;
   for (size_t i = 0; i < pruned.size(); ++i) plan.wanted.push_back(WantedSchema(pruned[i]));
   StageBuilder(job, logical, &plan).Build();

@@ -13,13 +13,21 @@
 namespace millrace::worker {
 namespace {
 
-std::string At(const char* list, size_t index) { return "spec." + std::string(list) + "[" + std::to_string(index) + "]"; }
+std::string At(const char* list, size_t index) {
+  return "spec." + std::string(list) + "[" + std::to_string(index) + "]";
+}
 
 // Builds the nodes of one job over given source schemas.
 class LogicalBuilder {
  public:
-  LogicalBuilder(const api::StreamingJob& job, const StepNeeds* needs, const Repair& repair, api::Diagnostics* diagnostics)
-      : job_(job), needs_(needs), damage_(repair.damage), guess_(repair.guess), diagnostics_(diagnostics), flows_(api::ComputeFlows(job)) {}
+  LogicalBuilder(const api::StreamingJob& job, const StepNeeds* needs, const Repair& repair,
+                 api::Diagnostics* diagnostics)
+      : job_(job),
+        needs_(needs),
+        damage_(repair.damage),
+        guess_(repair.guess),
+        diagnostics_(diagnostics),
+        flows_(api::ComputeFlows(job)) {}
 
   LogicalPlan Build(const SourceSchemas& sources);
 
@@ -30,14 +38,16 @@ class LogicalBuilder {
   TableDeclaration OpenTable(const api::Table& table) const;
   void AddStream(int stream);
   int AddStep(int stream, int step, int input);
-  void Complete(int stream, int step, const Remains& remains, const StepEnv& env, LogicalNode* node) const;
+  void Complete(int stream, int step, const Remains& remains, const StepEnv& env,
+                LogicalNode* node) const;
   void FillNarrow(const api::StepKind& kind, const StepEnv& env, LogicalNode* node);
   void FillKeyed(const api::StepKind& kind, const StepEnv& env, LogicalNode* node);
   int AddUnion(const api::UnionStep& step, LogicalNode node, const StepEnv& env);
   int AddProjection(int input, const SchemaRef& target, const std::string& id);
   int FindStream(const std::string& name);
   StepEnv EnvFor(int stream, int step, int input) const;
-  std::optional<std::set<std::string>> NeededFields(const std::string& path, const Schema& input) const;
+  std::optional<std::set<std::string>> NeededFields(const std::string& path,
+                                                    const Schema& input) const;
   int Append(LogicalNode node) {
     plan_.nodes.push_back(std::move(node));
     return static_cast<int>(plan_.nodes.size()) - 1;
@@ -73,7 +83,8 @@ void LogicalBuilder::AddSource(int source, const Schema& schema) {
   node.path = At("sources", source);
   node.source = source;
   const bool unreadable = needs_ == nullptr && schema.VisibleNames().empty();
-  node.open = unreadable || damage_.OfSource(spec, node.path).open || plan_.by_name.contains(spec.name);
+  node.open =
+      unreadable || damage_.OfSource(spec, node.path).open || plan_.by_name.contains(spec.name);
   node.output = {schema, {{source}, Duration(0), false}, spec.event_time.has_value(), false, {}};
   if (spec.event_time) {
     std::vector<Field> names;
@@ -125,7 +136,8 @@ void LogicalBuilder::AddTables() {
     } else {
       api::Diagnostics found;
       Result<Schema> schema = TableSchema(table, &found, path);
-      if (!open && remains.fields.empty()) diagnostics_->insert(diagnostics_->end(), found.begin(), found.end());
+      if (!open && remains.fields.empty())
+        diagnostics_->insert(diagnostics_->end(), found.begin(), found.end());
       open |= !schema.ok();
       if (schema.ok()) declaration.schema = *std::move(schema);
     }
@@ -143,7 +155,8 @@ TableDeclaration LogicalBuilder::OpenTable(const api::Table& table) const {
   for (const api::Stream& stream : job_.spec.streams) {
     for (const api::Step& step : stream.steps) {
       if (!ReadsTable(step.kind, table.name)) continue;
-      for (const std::string& text : ExpressionsOf(step.kind)) AddNamesIn(text, guess_, &declaration.schema);
+      for (const std::string& text : ExpressionsOf(step.kind))
+        AddNamesIn(text, guess_, &declaration.schema);
     }
   }
   return declaration;
@@ -165,7 +178,8 @@ int LogicalBuilder::FindStream(const std::string& name) {
 void LogicalBuilder::AddStream(int stream) {
   const api::Stream& spec = job_.spec.streams[stream];
   int node = FindStream(spec.from);
-  for (size_t step = 0; step < spec.steps.size(); ++step) node = AddStep(stream, static_cast<int>(step), node);
+  for (size_t step = 0; step < spec.steps.size(); ++step)
+    node = AddStep(stream, static_cast<int>(step), node);
   const bool steps_unread = spec.steps.empty() && damage_.Touches(At("streams", stream));
   if (plan_.by_name.contains(spec.name) || steps_unread) {
     LogicalNode open = plan_.nodes[node];
@@ -177,7 +191,8 @@ void LogicalBuilder::AddStream(int stream) {
 }
 
 // The fields of `input` that are read behind the step at `path`.
-std::optional<std::set<std::string>> LogicalBuilder::NeededFields(const std::string& path, const Schema& input) const {
+std::optional<std::set<std::string>> LogicalBuilder::NeededFields(const std::string& path,
+                                                                  const Schema& input) const {
   if (needs_ == nullptr) return std::nullopt;
   const auto it = needs_->find(path);
   if (it == needs_->end()) return std::nullopt;
@@ -193,7 +208,8 @@ StepEnv LogicalBuilder::EnvFor(int stream, int step, int input) const {
   const api::Step& step_spec = spec.steps[step];
   StepEnv env;
   env.origin = spec.name + "." + step_spec.name;
-  env.path = "spec.streams[" + std::to_string(stream) + "].steps[" + std::to_string(step) + "]." + api::StepKindName(step_spec.kind);
+  env.path = "spec.streams[" + std::to_string(stream) + "].steps[" + std::to_string(step) + "]." +
+             api::StepKindName(step_spec.kind);
   env.input = plan_.nodes[input].output;
   for (const auto& [name, declaration] : plan_.tables) env.tables.push_back(declaration);
   for (const api::Table& table : job_.spec.tables) {
@@ -220,7 +236,8 @@ int LogicalBuilder::AddStep(int stream, int step, int input) {
   node.open = plan_.nodes[input].open;
   const api::StepKind& kind = node.step->kind;
   const Remains remains = damage_.OfStep(kind, api::StepPath(stream, step));
-  if (std::holds_alternative<api::UnionStep>(kind) && !remains.unreadable) return AddUnion(std::get<api::UnionStep>(kind), std::move(node), env);
+  if (std::holds_alternative<api::UnionStep>(kind) && !remains.unreadable)
+    return AddUnion(std::get<api::UnionStep>(kind), std::move(node), env);
   if (const auto* join = std::get_if<api::JoinStep>(&kind)) {
     const int other = FindStream(join->with);
     env.other = plan_.nodes[other].output;
@@ -230,7 +247,8 @@ int LogicalBuilder::AddStep(int stream, int step, int input) {
   api::Diagnostics found;
   env.diagnostics = &found;
   if (node.open || remains.open) AddReadFields(kind, guess_, &env.input.schema);
-  if (const auto* join = std::get_if<api::JoinStep>(&kind); join != nullptr && plan_.nodes[node.inputs[1]].open) {
+  if (const auto* join = std::get_if<api::JoinStep>(&kind);
+      join != nullptr && plan_.nodes[node.inputs[1]].open) {
     for (const std::string& name : join->with_key) {
       if (env.other.schema.Find(name) < 0) env.other.schema.Set({name, guess_.type});
     }
@@ -238,14 +256,17 @@ int LogicalBuilder::AddStep(int stream, int step, int input) {
   if (!remains.unreadable) FillNarrow(kind, env, &node);
   if (!remains.unreadable && node.narrow == nullptr) FillKeyed(kind, env, &node);
   // Beside members that could not be read, only expressions can be judged.
-  if (remains.open) std::erase_if(found, [](const api::Diagnostic& error) { return error.offset < 0; });
+  if (remains.open)
+    std::erase_if(found, [](const api::Diagnostic& error) { return error.offset < 0; });
   diagnostics_->insert(diagnostics_->end(), found.begin(), found.end());
   Complete(stream, step, remains, env, &node);
   return Append(std::move(node));
 }
 
-// Gives a step that is wrong, or stands behind something wrong, the record that the steps behind it see.
-void LogicalBuilder::Complete(int stream, int step, const Remains& remains, const StepEnv& env, LogicalNode* node) const {
+// Gives a step that is wrong, or stands behind something wrong, the record that the steps behind it
+// see.
+void LogicalBuilder::Complete(int stream, int step, const Remains& remains, const StepEnv& env,
+                              LogicalNode* node) const {
   const api::StepKind& kind = node->step->kind;
   if (node->narrow == nullptr && node->keyed == nullptr) {
     node->output.schema = RecoverSchema(kind, env, guess_);
@@ -257,14 +278,17 @@ void LogicalBuilder::Complete(int stream, int step, const Remains& remains, cons
     }
   }
   const auto* state = std::get_if<api::StateStep>(&kind);
-  const bool new_record = std::holds_alternative<api::MapStep>(kind) || std::holds_alternative<api::AggregateStep>(kind) ||
+  const bool new_record = std::holds_alternative<api::MapStep>(kind) ||
+                          std::holds_alternative<api::AggregateStep>(kind) ||
                           (state != nullptr && !state->output.fields.empty());
   node->open = remains.open || (node->open && !new_record);
   for (const std::string& name : remains.fields) node->output.schema.Set({name, guess_.type});
   const auto* join = std::get_if<api::JoinStep>(&kind);
-  if (join != nullptr && plan_.nodes[node->inputs[1]].open) node->output.schema.Set({join->as, guess_.type});
+  if (join != nullptr && plan_.nodes[node->inputs[1]].open)
+    node->output.schema.Set({join->as, guess_.type});
   const auto* lookup = std::get_if<api::LookupStep>(&kind);
-  const bool known_table = lookup != nullptr && plan_.tables.contains(lookup->table) && !open_tables_.contains(lookup->table);
+  const bool known_table = lookup != nullptr && plan_.tables.contains(lookup->table) &&
+                           !open_tables_.contains(lookup->table);
   if (lookup != nullptr && !known_table) node->output.schema.Set({lookup->as, guess_.type});
 }
 
@@ -272,26 +296,35 @@ void LogicalBuilder::FillNarrow(const api::StepKind& kind, const StepEnv& env, L
   if (const auto* step = std::get_if<api::MapStep>(&kind)) node->narrow = MakeMapStep(*step, env);
   if (const auto* step = std::get_if<api::SetStep>(&kind)) node->narrow = MakeSetStep(*step, env);
   if (const auto* step = std::get_if<api::DropStep>(&kind)) node->narrow = MakeDropStep(*step, env);
-  if (const auto* step = std::get_if<api::FlatMapStep>(&kind)) node->narrow = MakeFlatMapStep(*step, env);
-  if (const auto* step = std::get_if<api::FilterStep>(&kind)) node->narrow = MakeFilterStep(*step, env);
-  if (const auto* step = std::get_if<api::LookupStep>(&kind)) node->narrow = MakeLookupStep(*step, env);
-  if (const auto* step = std::get_if<api::SampleStep>(&kind)) node->narrow = MakeSampleStep(*step, env);
+  if (const auto* step = std::get_if<api::FlatMapStep>(&kind))
+    node->narrow = MakeFlatMapStep(*step, env);
+  if (const auto* step = std::get_if<api::FilterStep>(&kind))
+    node->narrow = MakeFilterStep(*step, env);
+  if (const auto* step = std::get_if<api::LookupStep>(&kind))
+    node->narrow = MakeLookupStep(*step, env);
+  if (const auto* step = std::get_if<api::SampleStep>(&kind))
+    node->narrow = MakeSampleStep(*step, env);
   if (node->narrow == nullptr) return;
   node->kind = LogicalNode::Kind::kNarrow;
   node->output.schema = *node->narrow->output_schema();
 }
 
 void LogicalBuilder::FillKeyed(const api::StepKind& kind, const StepEnv& env, LogicalNode* node) {
-  if (const auto* step = std::get_if<api::AggregateStep>(&kind)) node->keyed = MakeAggregateStep(*step, env);
+  if (const auto* step = std::get_if<api::AggregateStep>(&kind))
+    node->keyed = MakeAggregateStep(*step, env);
   if (const auto* step = std::get_if<api::TopStep>(&kind)) node->keyed = MakeTopStep(*step, env);
   if (const auto* step = std::get_if<api::JoinStep>(&kind)) node->keyed = MakeJoinStep(*step, env);
-  if (const auto* step = std::get_if<api::DedupStep>(&kind)) node->keyed = MakeDedupStep(*step, env);
-  if (const auto* step = std::get_if<api::StateStep>(&kind)) node->keyed = MakeStateStep(*step, env);
-  if (const auto* step = std::get_if<api::RepartitionStep>(&kind)) node->keyed = MakeRepartitionStep(*step, env);
+  if (const auto* step = std::get_if<api::DedupStep>(&kind))
+    node->keyed = MakeDedupStep(*step, env);
+  if (const auto* step = std::get_if<api::StateStep>(&kind))
+    node->keyed = MakeStateStep(*step, env);
+  if (const auto* step = std::get_if<api::RepartitionStep>(&kind))
+    node->keyed = MakeRepartitionStep(*step, env);
   if (node->keyed == nullptr) return;
   const KeyedStep& keyed = *node->keyed;
   node->kind = LogicalNode::Kind::kKeyed;
-  node->output = {*keyed.output_schema(), keyed.output_watermark(), keyed.output_has_event_time(), keyed.output_updating(), keyed.update_key()};
+  node->output = {*keyed.output_schema(), keyed.output_watermark(), keyed.output_has_event_time(),
+                  keyed.output_updating(), keyed.update_key()};
 }
 
 std::string VisibleText(const Schema& schema) { return schema.ToString(); }
@@ -343,7 +376,9 @@ int LogicalBuilder::AddUnion(const api::UnionStep& step, LogicalNode node, const
     const Schema& schema = plan_.nodes[other].output.schema;
     node.open |= plan_.nodes[other].open;
     if (!node.open && !SameVisible(first, schema)) {
-      api::AddError(diagnostics_, path, "union needs equal schemas: this stream has " + VisibleText(first) + ", \"" + step.streams[i] + "\" has " + VisibleText(schema));
+      api::AddError(diagnostics_, path,
+                    "union needs equal schemas: this stream has " + VisibleText(first) + ", \"" +
+                        step.streams[i] + "\" has " + VisibleText(schema));
       good = false;
     }
     inputs.push_back(other);
@@ -357,7 +392,8 @@ int LogicalBuilder::AddUnion(const api::UnionStep& step, LogicalNode node, const
   for (int& input : inputs) {
     const StepInput output = plan_.nodes[input].output;
     sources.insert(output.watermark.sources.begin(), output.watermark.sources.end());
-    node.output.watermark.hold_back = std::max(node.output.watermark.hold_back, output.watermark.hold_back);
+    node.output.watermark.hold_back =
+        std::max(node.output.watermark.hold_back, output.watermark.hold_back);
     node.output.watermark.cascaded |= output.watermark.cascaded;
     node.output.has_event_time &= output.has_event_time;
     node.output.updating |= output.updating;
@@ -373,7 +409,8 @@ int LogicalBuilder::AddUnion(const api::UnionStep& step, LogicalNode node, const
 
 }  // namespace
 
-LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources, const StepNeeds* needs, const Repair& repair,
+LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources,
+                         const StepNeeds* needs, const Repair& repair,
                          api::Diagnostics* diagnostics) {
   return LogicalBuilder(job, needs, repair, diagnostics).Build(sources);
 }

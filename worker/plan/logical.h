@@ -16,20 +16,21 @@ namespace millrace::worker {
 
 inline constexpr std::string_view kDeadLetterStream = "deadLetters";
 
-// One operation of a job: a source, a step, a union or the dead-letter stream. Inputs have smaller numbers.
+// One operation of a job: a source, a step, a union or the dead-letter stream. Inputs have smaller
+// numbers.
 struct LogicalNode {
   enum class Kind { kSource, kDeadLetters, kNarrow, kKeyed, kUnion } kind = Kind::kSource;
-  std::string id;      // "stream.step", a source's name, or "deadLetters"
-  std::string path;    // field path of the step
+  std::string id;    // "stream.step", a source's name, or "deadLetters"
+  std::string path;  // field path of the step
   StepInput output;
-  std::vector<int> inputs;               // joins: {left, other}
+  std::vector<int> inputs;  // joins: {left, other}
   const api::Step* step = nullptr;
   int source = -1;
-  ProgramRef event_time;                 // sources
+  ProgramRef event_time;  // sources
   std::shared_ptr<const NarrowStep> narrow;
   std::shared_ptr<const KeyedStep> keyed;
-  bool dead_letters = false;             // reads deadLetters, directly or not
-  bool open = false;                     // an error leaves fields of its records unknown
+  bool dead_letters = false;  // reads deadLetters, directly or not
+  bool open = false;          // an error leaves fields of its records unknown
 };
 
 struct LogicalPlan {
@@ -49,26 +50,32 @@ struct JobNeeds {
 // The sources' schemas to build against: declared fields and hidden ones.
 using SourceSchemas = std::vector<Schema>;
 
-// How a job with errors is checked further: what is damaged, and what is taken for the unknown. Refers to the damage.
+// How a job with errors is checked further: what is damaged, and what is taken for the unknown.
+// Refers to the damage.
 struct Repair {
   const Damage& damage;
   Guess guess;
 };
 
 // Full schemas of all sources, with every hidden field they can have.
-SourceSchemas FullSourceSchemas(const api::StreamingJob& job, const Repair& repair, api::Diagnostics* diagnostics);
+SourceSchemas FullSourceSchemas(const api::StreamingJob& job, const Repair& repair,
+                                api::Diagnostics* diagnostics);
 
-// Types every step over the given source schemas. Errors go to `diagnostics`; steps behind an error are built over what is known of
-// its result. With `needs`, steps that copy rows leave out what nobody reads.
-LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources, const StepNeeds* needs, const Repair& repair,
+// Types every step over the given source schemas. Errors go to `diagnostics`; steps behind an error
+// are built over what is known of its result. With `needs`, steps that copy rows leave out what
+// nobody reads.
+LogicalPlan BuildLogical(const api::StreamingJob& job, const SourceSchemas& sources,
+                         const StepNeeds* needs, const Repair& repair,
                          api::Diagnostics* diagnostics);
 
 // What of each source and step the job reads, from its sinks and tables backwards.
 JobNeeds ComputeNeeds(const api::StreamingJob& job, const LogicalPlan& plan);
 
-// The fields of `record` that come from the source itself: declared ones and those hidden fields that generators fill.
+// The fields of `record` that come from the source itself: declared ones and those hidden fields
+// that generators fill.
 SchemaRef PayloadSchema(const api::Source& source, const Schema& record);
-// All that the source is asked to provide: the payload and its own hidden fields (__path, __line, ...).
+// All that the source is asked to provide: the payload and its own hidden fields (__path, __line,
+// ...).
 SchemaRef WantedSchema(const Schema& record);
 
 // True when a stream, sink or table reads deadLetters.

@@ -35,7 +35,8 @@ FieldNeeds PassedOn(const LogicalNode& node, const FieldNeeds& out, const Schema
   return passed;
 }
 
-void AddInputNeeds(const LogicalPlan& plan, const LogicalNode& node, const FieldNeeds& out, std::vector<FieldNeeds>* needs) {
+void AddInputNeeds(const LogicalPlan& plan, const LogicalNode& node, const FieldNeeds& out,
+                   std::vector<FieldNeeds>* needs) {
   if (node.kind == LogicalNode::Kind::kUnion) {
     for (const int input : node.inputs) (*needs)[input].AddAll();
     return;
@@ -55,7 +56,9 @@ void AddInputNeeds(const LogicalPlan& plan, const LogicalNode& node, const Field
 // What dead letters say of a Kafka record.
 FieldNeeds OriginNeeds() {
   FieldNeeds needs;
-  for (const std::string_view name : {kMessageKeyField, std::string_view("__topic"), std::string_view("__partition"), std::string_view("__offset")}) {
+  for (const std::string_view name :
+       {kMessageKeyField, std::string_view("__topic"), std::string_view("__partition"),
+        std::string_view("__offset")}) {
     needs.AddField(std::string(name));
   }
   return needs;
@@ -69,13 +72,15 @@ JobNeeds ComputeNeeds(const api::StreamingJob& job, const LogicalPlan& plan) {
   for (const api::Sink& sink : job.spec.sinks) {
     const auto it = plan.by_name.find(sink.from);
     if (it == plan.by_name.end()) continue;
-    for (const std::string& name : SinkUses(sink, plan.nodes[it->second].output.schema)) needs[it->second].AddField(name);
+    for (const std::string& name : SinkUses(sink, plan.nodes[it->second].output.schema))
+      needs[it->second].AddField(name);
     needs[it->second].AddField(std::string(kDeletedField));
   }
   for (const api::Table& table : job.spec.tables) {
     const auto* fed = std::get_if<api::StreamTable>(&table.kind);
     if (fed == nullptr) continue;
-    if (const auto it = plan.by_name.find(fed->from); it != plan.by_name.end()) needs[it->second].AddAll();
+    if (const auto it = plan.by_name.find(fed->from); it != plan.by_name.end())
+      needs[it->second].AddAll();
   }
   for (size_t i = plan.nodes.size(); i-- > 0;) {
     const LogicalNode& node = plan.nodes[i];

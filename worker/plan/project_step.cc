@@ -12,7 +12,8 @@ class ProjectStep final : public NarrowStep {
   std::vector<FieldUse> uses() const override { return {}; }
   Result<RecordBatch> Apply(const RecordBatch& in, TaskRun*) const override {
     std::vector<ColumnRef> columns;
-    for (const Field& field : target_->fields()) columns.push_back(in.column_ref(in.schema().Find(field.name)));
+    for (const Field& field : target_->fields())
+      columns.push_back(in.column_ref(in.schema().Find(field.name)));
     return RecordBatch(target_, std::move(columns), in.num_rows());
   }
 
@@ -22,6 +23,8 @@ class ProjectStep final : public NarrowStep {
 
 }  // namespace
 
-std::unique_ptr<NarrowStep> MakeProjectStep(SchemaRef target) { return std::make_unique<ProjectStep>(std::move(target)); }
+std::unique_ptr<NarrowStep> MakeProjectStep(SchemaRef target) {
+  return std::make_unique<ProjectStep>(std::move(target));
+}
 
 }  // namespace millrace::worker

@@ -6,7 +6,8 @@
 
 namespace millrace::worker {
 
-// A narrow step that keeps exactly the fields of `target`, by name. Requires: the input has them with equal types.
+// A narrow step that keeps exactly the fields of `target`, by name. Requires: the input has them
+// with equal types.
 std::unique_ptr<NarrowStep> MakeProjectStep(SchemaRef target);
 
 }  // namespace millrace::worker

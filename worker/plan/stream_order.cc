@@ -27,8 +27,10 @@ std::vector<std::string> StreamsReadBy(const api::StreamingJob& job, const api::
 
 class Sorter {
  public:
-  Sorter(const api::StreamingJob& job, api::Diagnostics* diagnostics) : job_(job), diagnostics_(diagnostics) {
-    for (size_t i = 0; i < job.spec.streams.size(); ++i) index_[job.spec.streams[i].name] = static_cast<int>(i);
+  Sorter(const api::StreamingJob& job, api::Diagnostics* diagnostics)
+      : job_(job), diagnostics_(diagnostics) {
+    for (size_t i = 0; i < job.spec.streams.size(); ++i)
+      index_[job.spec.streams[i].name] = static_cast<int>(i);
   }
 
   std::vector<int> Sort() {
@@ -47,7 +49,8 @@ class Sorter {
       const auto begin = std::find(trail_.begin(), trail_.end(), name);
       std::vector<std::string> cycle(begin, trail_.end());
       cycle.push_back(name);
-      api::AddError(diagnostics_, "spec.streams[" + std::to_string(stream) + "]", "streams read each other in a circle: " + Join(cycle, " -> "));
+      api::AddError(diagnostics_, "spec.streams[" + std::to_string(stream) + "]",
+                    "streams read each other in a circle: " + Join(cycle, " -> "));
       return;
     }
     marks_[stream] = Mark::kOpen;

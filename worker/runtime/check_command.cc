@@ -43,9 +43,11 @@ std::string SchemasAsJson(const JobPlan& plan) {
 void PrintSchemas(const std::string& job, const JobPlan& plan) {
   std::printf("job \"%s\" is valid\n", job.c_str());
   for (const PlanStream& stream : plan.streams) {
-    std::printf("%s %s%s\n", stream.kind.c_str(), stream.name.c_str(), stream.updating ? " (updating)" : "");
+    std::printf("%s %s%s\n", stream.kind.c_str(), stream.name.c_str(),
+                stream.updating ? " (updating)" : "");
     for (const Field& field : stream.schema.fields()) {
-      if (!Schema::IsHidden(field.name)) std::printf("  %-24s %s\n", field.name.c_str(), field.type.ToString().c_str());
+      if (!Schema::IsHidden(field.name))
+        std::printf("  %-24s %s\n", field.name.c_str(), field.type.ToString().c_str());
     }
   }
 }
@@ -57,8 +59,10 @@ int CheckCommand(const JobFileRequest& request, bool json) {
   JobFileError error;
   if (!LoadJobFile(request, &file, &error)) return PrintErrors(error);
   PrintWarnings(file);
-  if (json) std::printf("%s\n", SchemasAsJson(file.plan).c_str());
-  else PrintSchemas(file.job->metadata.name, file.plan);
+  if (json)
+    std::printf("%s\n", SchemasAsJson(file.plan).c_str());
+  else
+    PrintSchemas(file.job->metadata.name, file.plan);
   return kExitOk;
 }
 

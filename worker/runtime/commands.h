@@ -8,8 +8,8 @@
 #include "worker/runtime/job_runner.h"
 #include "worker/runtime/state/state_options.h"
 
-// The sub-commands of `millrace`, one function each; every one returns an exit code. Results go to standard output, messages to
-// standard error.
+// The sub-commands of `millrace`, one function each; every one returns an exit code. Results go to
+// standard output, messages to standard error.
 namespace millrace::worker {
 
 int RunCommand(const RunOptions& options);

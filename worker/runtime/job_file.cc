@@ -20,17 +20,22 @@ Result<std::string> ReadJobText(const std::string& path) {
   if (path == "-") return ReadFile("/dev/stdin", kMaxJobFileBytes);
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return ErrnoError("job file " + path, errno);
-  if (S_ISDIR(info.st_mode)) return InvalidError("job file " + path + " is a directory; name a YAML or JSON file in it");
-  if (!S_ISREG(info.st_mode) && !S_ISFIFO(info.st_mode)) return InvalidError("job file " + path + " is not a regular file");
+  if (S_ISDIR(info.st_mode))
+    return InvalidError("job file " + path + " is a directory; name a YAML or JSON file in it");
+  if (!S_ISREG(info.st_mode) && !S_ISFIFO(info.st_mode))
+    return InvalidError("job file " + path + " is not a regular file");
   if (info.st_size > static_cast<off_t>(kMaxJobFileBytes)) {
-    return InvalidError("job file " + path + " has " + std::to_string(info.st_size) + " bytes; the limit is 1 MiB");
+    return InvalidError("job file " + path + " has " + std::to_string(info.st_size) +
+                        " bytes; the limit is 1 MiB");
   }
   Result<std::string> text = ReadFile(path, kMaxJobFileBytes);
-  if (text.ok() && text->find('\0') != std::string::npos) return InvalidError("job file " + path + " is binary, not YAML or JSON");
+  if (text.ok() && text->find('\0') != std::string::npos)
+    return InvalidError("job file " + path + " is binary, not YAML or JSON");
   return text;
 }
 
-std::vector<std::string> RenderAll(const api::Diagnostics& diagnostics, const std::string& file, const api::SourceMap& positions, bool warnings) {
+std::vector<std::string> RenderAll(const api::Diagnostics& diagnostics, const std::string& file,
+                                   const api::SourceMap& positions, bool warnings) {
   std::vector<std::string> lines;
   for (const api::Diagnostic& diagnostic : diagnostics) {
     if (diagnostic.warning == warnings) lines.push_back(api::Render(diagnostic, file, positions));
@@ -67,13 +72,15 @@ bool LoadJobFile(const JobFileRequest& request, JobFile* file, JobFileError* err
     api::RefuseUnsupported(*file->job, &unsupported);
     api::AddFindings(std::move(unsupported), document.shape_errors, &document.diagnostics);
     Result<JobPlan> plan = BuildPlan(*file->job, &document.diagnostics, document.shape_errors);
-    if (!plan.ok() && !api::HasErrors(document.diagnostics)) return Fail(error, kExitUsage, {name + ": " + plan.status().message()});
+    if (!plan.ok() && !api::HasErrors(document.diagnostics))
+      return Fail(error, kExitUsage, {name + ": " + plan.status().message()});
     if (plan.ok()) file->plan = *std::move(plan);
     api::SortByPlace(document.positions, &document.diagnostics);
   }
   if (request.to_run && file->job->spec.suspend) {
     api::AddError(&document.diagnostics, "spec.suspend",
-                  "the job is suspended, so it does not run; set this to false, or pass --set spec.suspend=false");
+                  "the job is suspended, so it does not run; set this to false, or pass --set "
+                  "spec.suspend=false");
     api::SortByPlace(document.positions, &document.diagnostics);
   }
   file->warnings = RenderAll(document.diagnostics, name, document.positions, true);

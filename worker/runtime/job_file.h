@@ -9,7 +9,8 @@
 
 namespace millrace::worker {
 
-// A job file that was read and planned. Diagnostics are rendered "file:line:col: path: message", one a line.
+// A job file that was read and planned. Diagnostics are rendered "file:line:col: path: message",
+// one a line.
 struct JobFile {
   std::unique_ptr<api::StreamingJob> job;  // stages refer to it: it never moves
   JobPlan plan;

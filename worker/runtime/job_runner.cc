@@ -17,12 +17,15 @@ Result<std::string> StateDirectory(const api::StreamingJob& job, const std::stri
   if (flag == "memory") return std::string();
   if (!flag.empty()) return flag;
   if (!job.spec.state) return std::string();
-  if (const auto* directory = std::get_if<api::DirectoryState>(&job.spec.state->kind)) return directory->path;
+  if (const auto* directory = std::get_if<api::DirectoryState>(&job.spec.state->kind))
+    return directory->path;
   if (std::holds_alternative<api::MemoryState>(job.spec.state->kind)) return std::string();
-  return InvalidError("spec.state.redis: not supported yet by `millrace run`; pass --state memory or --state DIR");
+  return InvalidError(
+      "spec.state.redis: not supported yet by `millrace run`; pass --state memory or --state DIR");
 }
 
-std::unique_ptr<Coordinator> MakeCoordinator(const api::StreamingJob& job, const std::string& directory) {
+std::unique_ptr<Coordinator> MakeCoordinator(const api::StreamingJob& job,
+                                             const std::string& directory) {
   if (!directory.empty()) return MakeDirectoryCoordinator(directory);
   const bool named = job.spec.state && job.spec.state->id;
   return MakeMemoryCoordinator(named ? *job.spec.state->id : RandomHex(8));
@@ -35,15 +38,19 @@ Status MakeSources(const PartsRequest& request, const std::stop_token& stop, Job
     if (input == nullptr) continue;
     SourceOptions source_options;
     source_options.job_id = request.job_id;
-    source_options.state_directory = request.state_directory.empty() ? "" : request.state_directory + "/push";
+    source_options.state_directory =
+        request.state_directory.empty() ? "" : request.state_directory + "/push";
     source_options.secrets_directory = request.secrets_directory;
     source_options.wanted = parts->plan.wanted[i];
-    source_options.group_id = "millrace." + parts->job->metadata.ns + "." + parts->job->metadata.name;
+    source_options.group_id =
+        "millrace." + parts->job->metadata.ns + "." + parts->job->metadata.name;
     source_options.batch_interval = parts->job->spec.batch_interval;
     source_options.stop = stop;
     source_options.clock = parts->clock;
-    Result<std::unique_ptr<Source>> source = MakeSource(parts->job->spec.sources[i], source_options);
-    if (!source.ok()) return source.status().WithContext("source \"" + parts->job->spec.sources[i].name + "\"");
+    Result<std::unique_ptr<Source>> source =
+        MakeSource(parts->job->spec.sources[i], source_options);
+    if (!source.ok())
+      return source.status().WithContext("source \"" + parts->job->spec.sources[i].name + "\"");
     parts->sources.back() = *std::move(source);
     input->Bind(parts->sources.back().get());
   }
@@ -80,7 +87,8 @@ Status MakeSinks(const PartsRequest& request, const std::stop_token& stop, JobPa
 
 }  // namespace
 
-Result<JobParts> BuildParts(JobFile file, const RunOptions& options, Clock* clock, std::shared_ptr<Screen> screen, std::stop_token stop) {
+Result<JobParts> BuildParts(JobFile file, const RunOptions& options, Clock* clock,
+                            std::shared_ptr<Screen> screen, std::stop_token stop) {
   JobParts parts;
   parts.clock = clock;
   parts.job = std::move(file.job);
@@ -88,8 +96,9 @@ Result<JobParts> BuildParts(JobFile file, const RunOptions& options, Clock* cloc
   ASSIGN_OR_RETURN(const std::string directory, StateDirectory(*parts.job, options.state));
   parts.coordinator = MakeCoordinator(*parts.job, directory);
   ASSIGN_OR_RETURN(parts.record, parts.coordinator->Open());
-  const PartsRequest request{parts.record.job_id, directory, options.secrets_directory, options.file.sink_override, !directory.empty(), options.threads,
-                             std::move(screen)};
+  const PartsRequest request{
+      parts.record.job_id, directory,       options.secrets_directory, options.file.sink_override,
+      !directory.empty(),  options.threads, std::move(screen)};
   RETURN_IF_ERROR(AddParts(request, stop, &parts));
   return parts;
 }
@@ -97,7 +106,8 @@ Result<JobParts> BuildParts(JobFile file, const RunOptions& options, Clock* cloc
 Status AddParts(const PartsRequest& request, std::stop_token stop, JobParts* parts) {
   RETURN_IF_ERROR(MakeSources(request, stop, parts));
   RETURN_IF_ERROR(MakeSinks(request, stop, parts));
-  parts->tables = std::make_unique<TableKeeper>(*parts->job, parts->plan, TableLoaderOptions{request.secrets_directory, parts->clock, stop});
+  parts->tables = std::make_unique<TableKeeper>(
+      *parts->job, parts->plan, TableLoaderOptions{request.secrets_directory, parts->clock, stop});
   const int cores = std::max(1u, std::thread::hardware_concurrency());
   parts->pool = std::make_unique<ThreadPool>(request.threads > 0 ? request.threads : cores);
   return OkStatus();

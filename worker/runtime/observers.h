@@ -30,7 +30,8 @@ class Listeners final : public JobListener {
   void OnIdle(int64_t lag_records) override {
     for (JobListener* listener : listeners_) listener->OnIdle(lag_records);
   }
-  void OnProgress(const std::string& source, const std::vector<PartitionProgress>& partitions) override {
+  void OnProgress(const std::string& source,
+                  const std::vector<PartitionProgress>& partitions) override {
     for (JobListener* listener : listeners_) listener->OnProgress(source, partitions);
   }
   void OnTransactions(const std::string& sink, const SinkTransactions& transactions) override {
@@ -45,9 +46,11 @@ LogLevel LevelOf(api::Logging::Level level);
 JobMetricsOptions MetricsOptions(const api::StreamingJob& job, const JobPlan& plan);
 // "HOST:PORT", ":PORT" or "PORT" as an address to serve on; `flag` is for the message.
 Result<HttpServerOptions> ParseAddress(const std::string& flag, const std::string& address);
-// Serves /metrics with `more_metrics` behind it, /status, /healthz and /readyz, and `more`. `metrics` and `board` outlive the
-// server.
-Result<std::unique_ptr<HttpServer>> ServeStatus(const HttpServerOptions& options, JobMetrics* metrics, const StatusBoard& board,
-                                                std::vector<HttpRoute> more = {}, std::function<std::string()> more_metrics = {});
+// Serves /metrics with `more_metrics` behind it, /status, /healthz and /readyz, and `more`.
+// `metrics` and `board` outlive the server.
+Result<std::unique_ptr<HttpServer>> ServeStatus(const HttpServerOptions& options,
+                                                JobMetrics* metrics, const StatusBoard& board,
+                                                std::vector<HttpRoute> more = {},
+                                                std::function<std::string()> more_metrics = {});
 
 }  // namespace millrace::worker

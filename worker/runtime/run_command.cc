@@ -33,7 +33,8 @@ std::vector<HttpRoute> StateRoutes(const std::atomic<StateQueries*>* queries) {
   for (const char* path : StateQueries::kPaths) {
     routes.push_back({"GET", path, [queries](const HttpServerRequest& request) {
                         StateQueries* const ready = *queries;
-                        return ready != nullptr ? ready->Answer(request) : HttpServerError(503, "the job is starting");
+                        return ready != nullptr ? ready->Answer(request)
+                                                : HttpServerError(503, "the job is starting");
                       }});
   }
   return routes;
@@ -45,11 +46,13 @@ Status RunJob(JobFile file, const RunOptions& options, const SignalStop& signals
   const api::StreamingJob& job = *file.job;
   ConfigureLog(LevelOf(job.spec.logging.level), LogFormat::kText);
   JobMetrics metrics(MetricsOptions(job, file.plan), &clock);
-  StatusBoard board(job.metadata.name, job.spec.batch_interval, job.spec.health_check.stalled_after, &clock);
+  StatusBoard board(job.metadata.name, job.spec.batch_interval, job.spec.health_check.stalled_after,
+                    &clock);
   std::atomic<StateQueries*> queries{nullptr};  // of parts that are there
   std::unique_ptr<HttpServer> server;
   if (!options.metrics_address.empty()) {
-    ASSIGN_OR_RETURN(const HttpServerOptions address, ParseAddress("--metrics-address", options.metrics_address));
+    ASSIGN_OR_RETURN(const HttpServerOptions address,
+                     ParseAddress("--metrics-address", options.metrics_address));
     ASSIGN_OR_RETURN(server, ServeStatus(address, &metrics, board, StateRoutes(&queries)));
     Log(LogLevel::kInfo, "serving metrics and status", {{"port", std::to_string(server->port())}});
   }
@@ -62,7 +65,8 @@ Status RunJob(JobFile file, const RunOptions& options, const SignalStop& signals
   listeners.Add(&board);
   if (!options.quiet) listeners.Add(&line);
   const MonotonicTime begin = clock.Monotonic();
-  ASSIGN_OR_RETURN(JobParts parts, BuildParts(std::move(file), options, &clock, screen, signals.token()));
+  ASSIGN_OR_RETURN(JobParts parts,
+                   BuildParts(std::move(file), options, &clock, screen, signals.token()));
   LocalCommittedState committed(&parts);
   StateQueries state_queries(&parts.plan, &committed);
   listeners.Add(&committed);
@@ -75,7 +79,8 @@ Status RunJob(JobFile file, const RunOptions& options, const SignalStop& signals
   screen->SetStatusLine("");
   if (!options.quiet) {
     const char* how = !status.ok() ? "failed" : scheduler.completed() ? "completed" : "stopped";
-    std::fprintf(stderr, "millrace: %s: %s\n", how, summary.Text(clock.Monotonic() - begin).c_str());
+    std::fprintf(stderr, "millrace: %s: %s\n", how,
+                 summary.Text(clock.Monotonic() - begin).c_str());
   }
   return status;
 }
@@ -85,13 +90,15 @@ void PrintWarnings(const RunOptions& options, const JobFile& file) {
   for (const std::string& line : file.warnings) std::fprintf(stderr, "%s\n", line.c_str());
   const std::vector<std::string> aside = FieldsLeftAside(file.job->spec);
   if (aside.empty()) return;
-  std::fprintf(stderr, "%s: warning: a local run leaves these fields aside: %s\n", options.file.path.c_str(), Join(aside, ", ").c_str());
+  std::fprintf(stderr, "%s: warning: a local run leaves these fields aside: %s\n",
+               options.file.path.c_str(), Join(aside, ", ").c_str());
 }
 
 }  // namespace
 
 int RunCommand(const RunOptions& options) {
-  if (const auto address = ParseAddress("--metrics-address", options.metrics_address); !options.metrics_address.empty() && !address.ok()) {
+  if (const auto address = ParseAddress("--metrics-address", options.metrics_address);
+      !options.metrics_address.empty() && !address.ok()) {
     std::fprintf(stderr, "millrace: %s\n", address.status().message().c_str());
     return kExitUsage;
   }
@@ -114,7 +121,8 @@ std::string Version() { return MILLRACE_VERSION; }
 std::string MetricsTable() { return MetricsMarkdown(); }
 
 std::string VersionText() {
-  return "millrace " + Version() + "\njob API streaming.millrace.io/v1alpha1\ncompiler " __VERSION__ "\n";
+  return "millrace " + Version() +
+         "\njob API streaming.millrace.io/v1alpha1\ncompiler " __VERSION__ "\n";
 }
 
 }  // namespace millrace::worker

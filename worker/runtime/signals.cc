@@ -18,7 +18,8 @@ sigset_t StopSignals() {
   return set;
 }
 
-constexpr std::string_view kFinishing = "\nfinishing the batch; press Ctrl-C again to stop at once\n";
+constexpr std::string_view kFinishing =
+    "\nfinishing the batch; press Ctrl-C again to stop at once\n";
 
 }  // namespace
 
@@ -32,7 +33,8 @@ SignalStop::SignalStop() {
       if (done.stop_requested()) return;
       if (source_.stop_requested()) _exit(kExitInterrupted);
       if (isatty(STDERR_FILENO) != 0) {
-        [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, kFinishing.data(), kFinishing.size());
+        [[maybe_unused]] const ssize_t n =
+            ::write(STDERR_FILENO, kFinishing.data(), kFinishing.size());
       }
       source_.request_stop();
     }

@@ -5,8 +5,9 @@
 
 namespace millrace::worker {
 
-// Turns SIGINT and SIGTERM into a stop request; a second one ends the process at once with exit code 130. One per process, made
-// before other threads start (they inherit the blocked signals). Restores nothing: the process ends after it.
+// Turns SIGINT and SIGTERM into a stop request; a second one ends the process at once with exit
+// code 130. One per process, made before other threads start (they inherit the blocked signals).
+// Restores nothing: the process ends after it.
 class SignalStop {
  public:
   SignalStop();

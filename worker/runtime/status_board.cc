@@ -6,12 +6,16 @@
 namespace millrace::worker {
 namespace {
 
-double Milliseconds(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
+double Milliseconds(Duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
 
 void WriteTime(JsonWriter& out, std::string_view key, TimePoint time) {
   out.Key(key);
-  if (time == TimePoint::min()) out.Null();
-  else out.String(FormatRfc3339(time));
+  if (time == TimePoint::min())
+    out.Null();
+  else
+    out.String(FormatRfc3339(time));
 }
 
 void WriteSource(JsonWriter& out, const PlannedSource& source) {
@@ -77,8 +81,13 @@ void Keep(std::deque<std::string>* list, std::string entry, size_t limit) {
 
 }  // namespace
 
-StatusBoard::StatusBoard(std::string job, Duration batch_interval, Duration stalled_after, const Clock* clock)
-    : job_(std::move(job)), clock_(clock), batch_interval_(batch_interval), stalled_after_(stalled_after), started_(clock->Now()),
+StatusBoard::StatusBoard(std::string job, Duration batch_interval, Duration stalled_after,
+                         const Clock* clock)
+    : job_(std::move(job)),
+      clock_(clock),
+      batch_interval_(batch_interval),
+      stalled_after_(stalled_after),
+      started_(clock->Now()),
       last_sign_of_life_(clock->Monotonic()) {}
 
 void StatusBoard::Touch() {

@@ -12,8 +12,8 @@
 
 namespace millrace::worker {
 
-// What /status, /healthz and /readyz say: the job, its last batches with ranges and delays, and its errors, as JSON. Written by the
-// scheduler's thread, read by any. Thread-safe.
+// What /status, /healthz and /readyz say: the job, its last batches with ranges and delays, and its
+// errors, as JSON. Written by the scheduler's thread, read by any. Thread-safe.
 class StatusBoard final : public JobListener {
  public:
   static constexpr size_t kKeptBatches = 100;
@@ -27,7 +27,8 @@ class StatusBoard final : public JobListener {
   void OnIdle(int64_t lag_records) override;
   // This process does not lead the job, but knows how far it is: a sign of life, too.
   void OnFollow(int64_t committed_batch);
-  // Adds a member to the JSON; `json` makes its value and is thread-safe. Before others use the board.
+  // Adds a member to the JSON; `json` makes its value and is thread-safe. Before others use the
+  // board.
   void AddSection(std::string name, std::function<std::string()> json);
   // The job's settings were edited.
   void Retune(Duration batch_interval, Duration stalled_after);

@@ -9,8 +9,8 @@
 namespace millrace::worker {
 namespace {
 
-using ::testing::HasSubstr;
 using std::chrono::seconds;
+using ::testing::HasSubstr;
 
 TEST(StatusBoardTest, IsReadyAfterTheFirstTickAndUnhealthyWhenNothingHappens) {
   ManualClock clock(TimePoint(seconds(1000)));

@@ -7,10 +7,12 @@
 
 namespace millrace::worker {
 
-// The live line of `millrace run`: batch, records/s, lag, state size, rewritten after every batch. Loop thread only.
+// The live line of `millrace run`: batch, records/s, lag, state size, rewritten after every batch.
+// Loop thread only.
 class StatusLine final : public JobListener {
  public:
-  StatusLine(std::shared_ptr<Screen> screen, const Clock* clock) : screen_(std::move(screen)), clock_(clock) {}
+  StatusLine(std::shared_ptr<Screen> screen, const Clock* clock)
+      : screen_(std::move(screen)), clock_(clock) {}
   void OnBatchCommitted(const BatchInfo& info) override;
   void OnBatchFailed(int64_t batch, int attempt, const Status& status) override;
   void OnIdle(int64_t lag_records) override;

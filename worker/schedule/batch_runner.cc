@@ -17,7 +17,10 @@ Duration Since(MonotonicTime begin, const Clock& clock) { return clock.Monotonic
 }  // namespace
 
 BatchRunner::BatchRunner(JobParts* parts, JobListener* listener)
-    : parts_(parts), listener_(listener), executor_(&parts->plan.graph, parts->pool.get()), delivery_(parts),
+    : parts_(parts),
+      listener_(listener),
+      executor_(&parts->plan.graph, parts->pool.get()),
+      delivery_(parts),
       event_times_(parts->job->spec.sources.size()) {}
 
 Status BatchRunner::Recover(const JobRecord& record, bool edited) {
@@ -28,7 +31,8 @@ Status BatchRunner::Recover(const JobRecord& record, bool edited) {
   for (size_t stage = 0; stage < parts_->plan.graph.stages.size(); ++stage) {
     const StageSpec& spec = parts_->plan.graph.stages[stage];
     if (std::find(kept.begin(), kept.end(), spec.id) == kept.end()) continue;
-    for (int unit = 0; unit < spec.units; ++unit) RETURN_IF_ERROR(RestoreUnit(static_cast<int>(stage), unit));
+    for (int unit = 0; unit < spec.units; ++unit)
+      RETURN_IF_ERROR(RestoreUnit(static_cast<int>(stage), unit));
   }
   RETURN_IF_ERROR(parts_->tables->Restore(parts_->coordinator->state()));
   RETURN_IF_ERROR(DropState(kept));
@@ -69,26 +73,34 @@ Result<SinkLedger> BatchRunner::OpenSink(Sink* sink) {
 Status BatchRunner::CheckHistory(const std::string& sink, const SinkLedger& ledger) const {
   const std::string known = HexEncode(commit_.digest);
   if (known.starts_with(ledger.digest)) return OkStatus();
-  return InternalError("StateRolledBack: " + sink + " holds batch " + std::to_string(ledger.batch) + " with digest " + ledger.digest +
-                       ", the state knows it with digest " + known + "; restore the state that belongs to the output, or give the job a new one and new outputs");
+  return InternalError(
+      "StateRolledBack: " + sink + " holds batch " + std::to_string(ledger.batch) +
+      " with digest " + ledger.digest + ", the state knows it with digest " + known +
+      "; restore the state that belongs to the output, or give the job a new one and new outputs");
 }
 
 // Whether a sink may hold output beyond the commit.
-Status BatchRunner::CheckAhead(const std::string& sink, int64_t delivered, const JobRecord& record, bool edited) const {
+Status BatchRunner::CheckAhead(const std::string& sink, int64_t delivered, const JobRecord& record,
+                               bool edited) const {
   const std::string found = sink + " holds output of batch " + std::to_string(delivered);
   if (!record.pending || delivered > commit_.batch + 1) {
-    return InternalError("StateRolledBack: " + found + ", but the state knows only up to batch " + std::to_string(commit_.batch) +
+    return InternalError("StateRolledBack: " + found + ", but the state knows only up to batch " +
+                         std::to_string(commit_.batch) +
                          "; restore the newer state, or give the job a new output path");
   }
   if (!edited) return OkStatus();
-  return InvalidError("UpgradeBlocked: " + found + ", which the job's previous version did not finish; run the previous job file once (--batches 1), then this one");
+  return InvalidError("UpgradeBlocked: " + found +
+                      ", which the job's previous version did not finish; run the previous job "
+                      "file once (--batches 1), then this one");
 }
 
 // Which stages keep their state: those whose shape is as it was.
 Status BatchRunner::CheckShape(const JobRecord& record, std::vector<std::string>* kept) {
   const ShapeChange change = CompareShapes(record.shape, parts_->plan.shape);
   *kept = change.kept;
-  if (record.first_run || change.lost.empty() || commit_.batch == 0 || parts_->job->spec.upgrade.allow_state_loss) return OkStatus();
+  if (record.first_run || change.lost.empty() || commit_.batch == 0 ||
+      parts_->job->spec.upgrade.allow_state_loss)
+    return OkStatus();
   return InvalidError(LossText(change));
 }
 
@@ -96,7 +108,8 @@ Status BatchRunner::CheckShape(const JobRecord& record, std::vector<std::string>
 Status BatchRunner::DropState(const std::vector<std::string>& kept) {
   StateLog& log = parts_->coordinator->state();
   for (const auto& [stage, unit] : log.Units()) {
-    if (stage.starts_with("table.") || std::find(kept.begin(), kept.end(), stage) != kept.end()) continue;
+    if (stage.starts_with("table.") || std::find(kept.begin(), kept.end(), stage) != kept.end())
+      continue;
     RETURN_IF_ERROR(log.PutSnapshot(stage, unit, ""));
   }
   return OkStatus();
@@ -107,7 +120,9 @@ Status BatchRunner::RestoreUnit(int stage, int unit) {
   if (!spec.logic->stateful()) return spec.logic->Restore(unit, {}, {});
   ASSIGN_OR_RETURN(const UnitBlobs blobs, parts_->coordinator->state().Load(spec.id, unit));
   const Status status = spec.logic->Restore(unit, blobs.snapshot, blobs.deltas);
-  return status.ok() ? status : status.WithContext("state of " + spec.id + ", key group " + std::to_string(unit));
+  return status.ok()
+             ? status
+             : status.WithContext("state of " + spec.id + ", key group " + std::to_string(unit));
 }
 
 BatchContext BatchRunner::ContextOf(const BatchPlan& plan) const {
@@ -119,7 +134,8 @@ BatchContext BatchRunner::ContextOf(const BatchPlan& plan) const {
   for (const PlannedSource& source : plan.sources) {
     context.watermarks.push_back(source.watermark);
     const auto it = commit_.sources.find(source.name);
-    context.previous_watermarks.push_back(it == commit_.sources.end() ? TimePoint::min() : it->second.watermark);
+    context.previous_watermarks.push_back(it == commit_.sources.end() ? TimePoint::min()
+                                                                      : it->second.watermark);
   }
   return context;
 }
@@ -135,15 +151,18 @@ bool BatchRunner::HasWork(const BatchContext& context) const {
 }
 
 Status BatchRunner::Prepare(const BatchPlan& plan) {
-  RETURN_IF_ERROR(parts_->tables->Select(plan.table_versions, *parts_->coordinator, parts_->plan.tables.get()));
+  RETURN_IF_ERROR(
+      parts_->tables->Select(plan.table_versions, *parts_->coordinator, parts_->plan.tables.get()));
   for (size_t i = 0; i < plan.sources.size(); ++i) {
     InputStage* input = parts_->plan.inputs[i];
     if (input == nullptr) continue;
     std::vector<PartitionRange> ranges;
-    for (const PlannedRange& range : plan.sources[i].ranges) ranges.push_back({range.partition, range.from, range.to, range.proof, range.records});
+    for (const PlannedRange& range : plan.sources[i].ranges)
+      ranges.push_back({range.partition, range.from, range.to, range.proof, range.records});
     std::map<int, std::map<int64_t, std::string>> exclusions;
     for (const Exclusion& exclusion : plan.exclusions) {
-      if (exclusion.source == plan.sources[i].name) exclusions[exclusion.partition][exclusion.index] = exclusion.message;
+      if (exclusion.source == plan.sources[i].name)
+        exclusions[exclusion.partition][exclusion.index] = exclusion.message;
     }
     input->Assign(std::move(ranges), std::move(exclusions));
     parts_->plan.graph.stages[parts_->plan.input_stages[i]].units = input->units();
@@ -168,17 +187,26 @@ Result<BatchInfo> BatchRunner::Run(BatchPlan plan, double rate, std::stop_token 
 }
 
 // Sleeps as restartPolicy says; the failure itself at its limit, kAborted when stopped.
-Status BatchRunner::WaitAfter(const Status& failure, int64_t attempt, int64_t batch, const std::stop_token& stop) {
+Status BatchRunner::WaitAfter(const Status& failure, int64_t attempt, int64_t batch,
+                              const std::stop_token& stop) {
   const api::RestartPolicy& restarts = parts_->job->spec.restart_policy;
   if (restarts.max_restarts && attempt > *restarts.max_restarts) return failure;
   const auto doublings = std::min<int64_t>(attempt - 1, 20);
-  const Duration wait = std::min(restarts.backoff_base * (int64_t{1} << doublings), restarts.backoff_cap);
-  Log(LogLevel::kWarn, "batch failed, trying again", {{"batch", std::to_string(batch)}, {"wait", FormatDuration(wait)}, {"error", failure.message()}});
-  return parts_->clock->SleepFor(wait, stop) ? OkStatus() : AbortedError("stopped while batch " + std::to_string(batch) + " was failing: " + failure.message());
+  const Duration wait =
+      std::min(restarts.backoff_base * (int64_t{1} << doublings), restarts.backoff_cap);
+  Log(LogLevel::kWarn, "batch failed, trying again",
+      {{"batch", std::to_string(batch)},
+       {"wait", FormatDuration(wait)},
+       {"error", failure.message()}});
+  return parts_->clock->SleepFor(wait, stop)
+             ? OkStatus()
+             : AbortedError("stopped while batch " + std::to_string(batch) +
+                            " was failing: " + failure.message());
 }
 
 // Decides whether a failed batch is tried again; the failure when it is not.
-Status BatchRunner::AfterFailure(const Status& failure, int64_t attempt, BatchPlan* plan, const std::stop_token& stop) {
+Status BatchRunner::AfterFailure(const Status& failure, int64_t attempt, BatchPlan* plan,
+                                 const std::stop_token& stop) {
   if (failure.retryable()) return WaitAfter(failure, attempt, plan->batch, stop);
   const api::PoisonBatch& poison = parts_->job->spec.poison_batch;
   if (failure.code() != StatusCode::kInvalid) return failure;
@@ -188,7 +216,9 @@ Status BatchRunner::AfterFailure(const Status& failure, int64_t attempt, BatchPl
     // No record makes the computation fail: the output was refused, and would be again.
     if (!plan->exclusions.empty()) return parts_->coordinator->AppendPlan(*plan);
   }
-  return InvalidError("batch " + std::to_string(plan->batch) + " failed " + std::to_string(attempt) + (attempt == 1 ? " time: " : " times: ") + failure.message());
+  return InvalidError("batch " + std::to_string(plan->batch) + " failed " +
+                      std::to_string(attempt) + (attempt == 1 ? " time: " : " times: ") +
+                      failure.message());
 }
 
 Status BatchRunner::Attempt(const BatchPlan& plan, BatchInfo* info) {
@@ -217,7 +247,8 @@ Status BatchRunner::Output(const BatchPlan& plan, BatchRun* run, BatchInfo* info
   // From the first output on the plan must be a fact.
   const bool dead_letters = parts_->plan.dead_letter_edge >= 0;
   if (Delivery::HasOutput(*run) || dead_letters) RETURN_IF_ERROR(parts_->coordinator->SyncPlan());
-  const SinkBatch batch{plan.batch, plan.batch_time, generation_, HexEncode(parts_->coordinator->plan_digest())};
+  const SinkBatch batch{plan.batch, plan.batch_time, generation_,
+                        HexEncode(parts_->coordinator->plan_digest())};
   RETURN_IF_ERROR(delivery_.DeliverWave(false, batch, run, info));
   const int stages = static_cast<int>(parts_->plan.graph.stages.size());
   RETURN_IF_ERROR(executor_.RunStages(parts_->plan.first_dead_letter_stage, stages, run));
@@ -240,18 +271,22 @@ Status BatchRunner::PutState(const BatchRun& run) {
   for (size_t stage = 0; stage < run.ran.size(); ++stage) {
     const StageSpec& spec = parts_->plan.graph.stages[stage];
     if (!spec.logic->stateful()) continue;
-    for (const int unit : run.ran[stage]) blobs.push_back({static_cast<int>(stage), unit, log.WantsSnapshot(spec.id, unit), {}, {}});
+    for (const int unit : run.ran[stage])
+      blobs.push_back({static_cast<int>(stage), unit, log.WantsSnapshot(spec.id, unit), {}, {}});
   }
   parts_->pool->ParallelFor(blobs.size(), [&](size_t i) {
     Blob& blob = blobs[i];
     StageLogic& logic = *parts_->plan.graph.stages[blob.stage].logic;
-    blob.status = blob.snapshot ? logic.EncodeSnapshot(blob.unit, &blob.bytes) : logic.EncodeDelta(blob.unit, &blob.bytes);
+    blob.status = blob.snapshot ? logic.EncodeSnapshot(blob.unit, &blob.bytes)
+                                : logic.EncodeDelta(blob.unit, &blob.bytes);
   });
   for (const Blob& blob : blobs) {
     RETURN_IF_ERROR(blob.status);
     const std::string& id = parts_->plan.graph.stages[blob.stage].id;
-    if (blob.snapshot) RETURN_IF_ERROR(log.PutSnapshot(id, blob.unit, blob.bytes));
-    else if (!blob.bytes.empty()) RETURN_IF_ERROR(log.PutDelta(id, blob.unit, blob.bytes));
+    if (blob.snapshot)
+      RETURN_IF_ERROR(log.PutSnapshot(id, blob.unit, blob.bytes));
+    else if (!blob.bytes.empty())
+      RETURN_IF_ERROR(log.PutDelta(id, blob.unit, blob.bytes));
   }
   RETURN_IF_ERROR(parts_->tables->PutState(&log));
   Failpoint("state.put");
@@ -259,7 +294,8 @@ Status BatchRunner::PutState(const BatchRun& run) {
 }
 
 Status BatchRunner::CommitBatch(const BatchPlan& plan, const BatchRun& run) {
-  std::vector<std::map<int, TimePoint>> event_times = EventTimesOf(parts_->plan.graph, plan.sources.size(), run);
+  std::vector<std::map<int, TimePoint>> event_times =
+      EventTimesOf(parts_->plan.graph, plan.sources.size(), run);
   CommitPoint next = CommitAfter(commit_, plan, event_times);
   next.digest = parts_->coordinator->plan_digest();
   next.generation = generation_;
@@ -316,7 +352,8 @@ void BatchRunner::FillInfo(const BatchRun& run, BatchInfo* info) const {
     info->late_records += total.late_records;
     info->expired_keys += total.expired_keys;
     info->bad_records += total.bad_records;
-    const auto* input = dynamic_cast<const InputStage*>(parts_->plan.graph.stages[stage].logic.get());
+    const auto* input =
+        dynamic_cast<const InputStage*>(parts_->plan.graph.stages[stage].logic.get());
     if (input == nullptr) continue;
     info->input_records += total.input_records;
     info->input_bytes += total.input_bytes;

@@ -11,16 +11,18 @@
 
 namespace millrace::worker {
 
-// Takes one planned batch from compute to commit (protocol section 6), and undoes what a failed attempt changed.
-// Guarantee: when Run returns ok the batch is committed, and sinks and sources know it. Otherwise state, tables and log are as
-// before it, and no reader of an exactly-once sink sees anything of it; only an error that says "after commit" leaves it
-// committed, for Recover to tell the sinks. Loop thread only; `parts` and `listener` outlive it.
+// Takes one planned batch from compute to commit (protocol section 6), and undoes what a failed
+// attempt changed. Guarantee: when Run returns ok the batch is committed, and sinks and sources
+// know it. Otherwise state, tables and log are as before it, and no reader of an exactly-once sink
+// sees anything of it; only an error that says "after commit" leaves it committed, for Recover to
+// tell the sinks. Loop thread only; `parts` and `listener` outlive it.
 class BatchRunner {
  public:
   BatchRunner(JobParts* parts, JobListener* listener);
 
-  // Restores committed state and opens sinks under the record's generation. kInvalid when state of the record's spec would be
-  // lost and upgrade.allowStateLoss is not set, or when an `edited` job would re-plan a batch that is partly written.
+  // Restores committed state and opens sinks under the record's generation. kInvalid when state of
+  // the record's spec would be lost and upgrade.allowStateLoss is not set, or when an `edited` job
+  // would re-plan a batch that is partly written.
   Status Recover(const JobRecord& record, bool edited);
 
   // Facts of a batch as its tasks see them.
@@ -28,8 +30,9 @@ class BatchRunner {
   // True when some unit has a window, timeout or expiry due.
   bool HasWork(const BatchContext& context) const;
 
-  // Runs the appended plan until it commits: failed attempts are repeated as poisonBatch and restartPolicy say. kAborted when
-  // `stop` ended a wait between attempts. `rate` goes into the commit record.
+  // Runs the appended plan until it commits: failed attempts are repeated as poisonBatch and
+  // restartPolicy say. kAborted when `stop` ended a wait between attempts. `rate` goes into the
+  // commit record.
   Result<BatchInfo> Run(BatchPlan plan, double rate, std::stop_token stop);
 
   const CommitPoint& commit() const { return commit_; }
@@ -47,12 +50,15 @@ class BatchRunner {
   void Undo(const BatchRun& run);
   Status RestoreUnit(int stage, int unit);
   Status Announce(const std::stop_token& stop);
-  Status WaitAfter(const Status& failure, int64_t attempt, int64_t batch, const std::stop_token& stop);
-  Status AfterFailure(const Status& failure, int64_t attempt, BatchPlan* plan, const std::stop_token& stop);
+  Status WaitAfter(const Status& failure, int64_t attempt, int64_t batch,
+                   const std::stop_token& stop);
+  Status AfterFailure(const Status& failure, int64_t attempt, BatchPlan* plan,
+                      const std::stop_token& stop);
   Status OpenSinks(const JobRecord& record, bool edited);
   Result<SinkLedger> OpenSink(Sink* sink);
   Status CheckHistory(const std::string& sink, const SinkLedger& ledger) const;
-  Status CheckAhead(const std::string& sink, int64_t delivered, const JobRecord& record, bool edited) const;
+  Status CheckAhead(const std::string& sink, int64_t delivered, const JobRecord& record,
+                    bool edited) const;
   Status CheckShape(const JobRecord& record, std::vector<std::string>* kept);
   Status DropState(const std::vector<std::string>& kept);
   void FillInfo(const BatchRun& run, BatchInfo* info) const;
@@ -67,14 +73,15 @@ class BatchRunner {
   std::vector<std::map<int, TimePoint>> event_times_;
 };
 
-// Finds the records that make a batch fail, one by one, by running ever smaller prefixes of it without output.
-// O(log n) runs a record. Loop thread only.
+// Finds the records that make a batch fail, one by one, by running ever smaller prefixes of it
+// without output. O(log n) runs a record. Loop thread only.
 class Bisector {
  public:
   static constexpr int kMaxExclusions = 100;
 
   explicit Bisector(BatchRunner* runner) : runner_(runner) {}
-  // Adds exclusions to `plan` until its computation succeeds. The failure itself when no single record is to blame.
+  // Adds exclusions to `plan` until its computation succeeds. The failure itself when no single
+  // record is to blame.
   Status ExcludePoison(BatchPlan* plan);
 
  private:

@@ -5,13 +5,15 @@
 
 namespace millrace::worker {
 
-// Batch times: multiples of the interval since the epoch, strictly increasing. Pure arithmetic; thread-compatible.
+// Batch times: multiples of the interval since the epoch, strictly increasing. Pure arithmetic;
+// thread-compatible.
 class BatchTimer {
  public:
   BatchTimer(Duration interval, api::StreamingJobSpec::MissedBatches missed, TimePoint last);
 
-  // Time of the next batch if one were planned at `now`: the latest tick, or with Replay the tick after the last batch when
-  // ticks were missed. Always after the last batch, also when the wall clock went back.
+  // Time of the next batch if one were planned at `now`: the latest tick, or with Replay the tick
+  // after the last batch when ticks were missed. Always after the last batch, also when the wall
+  // clock went back.
   TimePoint Next(TimePoint now) const;
   // How long to wait until the next tick is due; zero when it is.
   Duration UntilDue(TimePoint now) const;

@@ -27,8 +27,8 @@ TEST(BatchTimerTest, ReplaysMissedTicksOneByOne) {
 TEST(BatchTimerTest, AnotherIntervalGoesOnWithItsNextMultiple) {
   for (const int64_t interval : {300, 700, 1000, 4000}) {
     const BatchTimer timer(milliseconds(interval), Missed::kReplay, Ms(10500));
-    const int64_t next = std::chrono::duration_cast<milliseconds>(
-                             timer.Next(Ms(10500)).time_since_epoch()).count();
+    const int64_t next =
+        std::chrono::duration_cast<milliseconds>(timer.Next(Ms(10500)).time_since_epoch()).count();
     EXPECT_EQ(next % interval, 0) << interval;
     EXPECT_GT(next, 10500) << interval;
     EXPECT_LE(next, 10500 + interval) << interval;

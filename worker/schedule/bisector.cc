@@ -29,7 +29,8 @@ Result<std::vector<Bisector::Part>> Bisector::CountParts(const BatchPlan& plan) 
   for (size_t i = 0; i < plan.sources.size(); ++i) {
     for (const PlannedRange& range : plan.sources[i].ranges) {
       CountingConsumer consumer;
-      RETURN_IF_ERROR(runner_->parts_->sources[i]->Read({range.partition, range.from, range.to, range.proof, range.records}, &consumer));
+      RETURN_IF_ERROR(runner_->parts_->sources[i]->Read(
+          {range.partition, range.from, range.to, range.proof, range.records}, &consumer));
       parts.push_back({static_cast<int>(i), range.partition, consumer.count()});
     }
   }
@@ -58,7 +59,9 @@ Status Bisector::ExcludePoison(BatchPlan* plan) {
     Status failure = Probe(*plan, parts, total);
     if (failure.ok()) return OkStatus();
     if (plan->exclusions.size() >= kMaxExclusions) {
-      return InvalidError("batch " + std::to_string(plan->batch) + " has more than " + std::to_string(kMaxExclusions) + " poison records; the last: " + failure.message());
+      return InvalidError("batch " + std::to_string(plan->batch) + " has more than " +
+                          std::to_string(kMaxExclusions) +
+                          " poison records; the last: " + failure.message());
     }
     int64_t good = 0;  // the first `good` records succeed, the first `bad` fail
     int64_t bad = total;
@@ -72,7 +75,8 @@ Status Bisector::ExcludePoison(BatchPlan* plan) {
     int64_t index = bad - 1;
     for (const Part& part : parts) {
       if (index < part.records) {
-        plan->exclusions.push_back({plan->sources[part.source].name, part.partition, index, failure.message()});
+        plan->exclusions.push_back(
+            {plan->sources[part.source].name, part.partition, index, failure.message()});
         break;
       }
       index -= part.records;

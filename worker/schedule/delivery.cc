@@ -10,7 +10,8 @@ namespace {
 
 std::vector<RecordBatch> RowsOf(const EndPart& part) {
   std::vector<RecordBatch> rows;
-  for (const ChunkRef& chunk : part.chunks) rows.push_back(static_cast<const BatchChunk&>(*chunk).batch());
+  for (const ChunkRef& chunk : part.chunks)
+    rows.push_back(static_cast<const BatchChunk&>(*chunk).batch());
   return rows;
 }
 
@@ -25,7 +26,8 @@ int64_t CountRows(const std::vector<EndPart>& end) {
 }  // namespace
 
 bool Delivery::HasOutput(const BatchRun& run) {
-  return std::any_of(run.ends.begin(), run.ends.end(), [](const std::vector<EndPart>& end) { return !end.empty(); });
+  return std::any_of(run.ends.begin(), run.ends.end(),
+                     [](const std::vector<EndPart>& end) { return !end.empty(); });
 }
 
 std::vector<SinkPart> Delivery::PartsOf(const std::vector<EndPart>& end) const {
@@ -36,21 +38,25 @@ std::vector<SinkPart> Delivery::PartsOf(const std::vector<EndPart>& end) const {
   return parts;
 }
 
-Status Delivery::DeliverWave(bool dead_letters, const SinkBatch& batch, BatchRun* run, BatchInfo* info) {
+Status Delivery::DeliverWave(bool dead_letters, const SinkBatch& batch, BatchRun* run,
+                             BatchInfo* info) {
   for (size_t i = 0; i < parts_->plan.ends.size(); ++i) {
     const PlanEnd& end = parts_->plan.ends[i];
     if (end.kind != PlanEnd::Kind::kSink || end.dead_letters != dead_letters) continue;
     const api::Sink& spec = parts_->job->spec.sinks[end.index];
     std::vector<RejectedRow> rejected;
-    const Status status = parts_->sinks[end.index]->Deliver(batch, PartsOf(run->ends[i]), &rejected);
+    const Status status =
+        parts_->sinks[end.index]->Deliver(batch, PartsOf(run->ends[i]), &rejected);
     if (!status.ok()) return status.WithContext("sink \"" + spec.name + "\"");
-    info->output_by_sink[spec.name] += CountRows(run->ends[i]) - static_cast<int64_t>(rejected.size());
+    info->output_by_sink[spec.name] +=
+        CountRows(run->ends[i]) - static_cast<int64_t>(rejected.size());
     RETURN_IF_ERROR(HandleRejected(spec, std::move(rejected), run, info));
   }
   return OkStatus();
 }
 
-Status Delivery::HandleRejected(const api::Sink& sink, std::vector<RejectedRow> rejected, BatchRun* run, BatchInfo* info) {
+Status Delivery::HandleRejected(const api::Sink& sink, std::vector<RejectedRow> rejected,
+                                BatchRun* run, BatchInfo* info) {
   if (rejected.empty()) return OkStatus();
   const api::ErrorPolicy policy = sink.on_error.value_or(parts_->job->spec.on_error);
   if (policy == api::ErrorPolicy::kFail) {
@@ -61,7 +67,14 @@ Status Delivery::HandleRejected(const api::Sink& sink, std::vector<RejectedRow> 
   if (policy != api::ErrorPolicy::kDeadLetter || edge < 0) return OkStatus();
   DeadLetters letters;
   for (RejectedRow& row : rejected) {
-    letters.Add({sink.name, std::move(row.reason), std::move(row.message), std::move(row.value), {}, {}, {}, {}});
+    letters.Add({sink.name,
+                 std::move(row.reason),
+                 std::move(row.message),
+                 std::move(row.value),
+                 {},
+                 {},
+                 {},
+                 {}});
   }
   auto rows = std::make_shared<BatchChunk>(letters.TakeRows(run->context.batch_time));
   return SendOutsideTasks(parts_->plan.graph, edge, 0, std::move(rows), run);
@@ -71,7 +84,8 @@ Status Delivery::ApplyTables(const BatchRun& run) {
   for (size_t i = 0; i < parts_->plan.ends.size(); ++i) {
     const PlanEnd& end = parts_->plan.ends[i];
     if (end.kind != PlanEnd::Kind::kTable) continue;
-    for (const EndPart& part : run.ends[i]) RETURN_IF_ERROR(parts_->tables->Apply(end.index, RowsOf(part)));
+    for (const EndPart& part : run.ends[i])
+      RETURN_IF_ERROR(parts_->tables->Apply(end.index, RowsOf(part)));
   }
   return OkStatus();
 }

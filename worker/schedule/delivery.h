@@ -9,13 +9,15 @@
 
 namespace millrace::worker {
 
-// Step 5 of a batch: hands the ends of a run to sinks and stream tables. Sinks that read deadLetters come in a second wave, after
-// rows that the first wave's receivers rejected have become dead letters. Loop thread only; `parts` outlives it.
+// Step 5 of a batch: hands the ends of a run to sinks and stream tables. Sinks that read
+// deadLetters come in a second wave, after rows that the first wave's receivers rejected have
+// become dead letters. Loop thread only; `parts` outlives it.
 class Delivery {
  public:
   explicit Delivery(JobParts* parts) : parts_(parts) {}
 
-  // Delivers all sinks of one wave. Rejected rows follow the sink's onError; dead letters are put into `run`.
+  // Delivers all sinks of one wave. Rejected rows follow the sink's onError; dead letters are put
+  // into `run`.
   Status DeliverWave(bool dead_letters, const SinkBatch& batch, BatchRun* run, BatchInfo* info);
   // Hands rows to stream tables.
   Status ApplyTables(const BatchRun& run);
@@ -23,7 +25,8 @@ class Delivery {
 
  private:
   std::vector<SinkPart> PartsOf(const std::vector<EndPart>& end) const;
-  Status HandleRejected(const api::Sink& sink, std::vector<RejectedRow> rejected, BatchRun* run, BatchInfo* info);
+  Status HandleRejected(const api::Sink& sink, std::vector<RejectedRow> rejected, BatchRun* run,
+                        BatchInfo* info);
 
   JobParts* parts_;
 };

@@ -15,7 +15,8 @@
 
 namespace millrace::worker {
 
-// A job's live parts, wired by runtime and used by the scheduler. Members are declared in dependency order.
+// A job's live parts, wired by runtime and used by the scheduler. Members are declared in
+// dependency order.
 struct JobParts {
   Clock* clock = nullptr;
   std::unique_ptr<api::StreamingJob> job;

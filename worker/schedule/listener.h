@@ -49,9 +49,11 @@ class JobListener {
   // An attempt failed and will be repeated, or the job stops.
   virtual void OnBatchFailed(int64_t /*batch*/, int /*attempt*/, const Status& /*status*/) {}
   // How far the partitions of a source are read; after commits and idle ticks.
-  virtual void OnProgress(const std::string& /*source*/, const std::vector<PartitionProgress>& /*partitions*/) {}
+  virtual void OnProgress(const std::string& /*source*/,
+                          const std::vector<PartitionProgress>& /*partitions*/) {}
   // What became of a sink's transactions since the last call; after commits and idle ticks.
-  virtual void OnTransactions(const std::string& /*sink*/, const SinkTransactions& /*transactions*/) {}
+  virtual void OnTransactions(const std::string& /*sink*/,
+                              const SinkTransactions& /*transactions*/) {}
   // A tick passed without anything to do.
   virtual void OnIdle(int64_t /*lag_records*/) {}
 };

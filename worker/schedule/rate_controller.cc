@@ -10,7 +10,8 @@ double Seconds(Duration duration) { return std::chrono::duration<double>(duratio
 
 }  // namespace
 
-void RateController::Update(TimePoint batch_end, int64_t records, Duration processing, Duration scheduling) {
+void RateController::Update(TimePoint batch_end, int64_t records, Duration processing,
+                            Duration scheduling) {
   if (records <= 0 || processing <= Duration::zero()) return;
   if (last_update_ && batch_end <= *last_update_) return;
   const double processing_rate = static_cast<double>(records) / Seconds(processing);
@@ -24,7 +25,8 @@ void RateController::Update(TimePoint batch_end, int64_t records, Duration proce
   const double error = *rate_ - processing_rate;
   const double backlog = Seconds(scheduling) * processing_rate / Seconds(batch_interval_);
   const double change = (error - last_error_) / elapsed;
-  rate_ = std::max(*rate_ - config_.pid.proportional * error - config_.pid.integral * backlog - config_.pid.derivative * change,
+  rate_ = std::max(*rate_ - config_.pid.proportional * error - config_.pid.integral * backlog -
+                       config_.pid.derivative * change,
                    config_.min_rate);
   last_error_ = error;
   last_update_ = batch_end;

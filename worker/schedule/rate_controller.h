@@ -12,11 +12,12 @@ namespace millrace::worker {
 //   error    = latest - processing rate          processing rate = records / processing delay
 //   backlog  = scheduling delay * processing rate / batch interval
 //   change   = (error - last error) / seconds since the last update
-// Source: Spark's PIDRateEstimator (apache/spark, streaming/scheduler/rate). The first update only takes the processing
-// rate. Not updated by batches without records or time. Thread-compatible.
+// Source: Spark's PIDRateEstimator (apache/spark, streaming/scheduler/rate). The first update only
+// takes the processing rate. Not updated by batches without records or time. Thread-compatible.
 class RateController {
  public:
-  RateController(const api::Backpressure& config, Duration batch_interval) : config_(config), batch_interval_(batch_interval) {}
+  RateController(const api::Backpressure& config, Duration batch_interval)
+      : config_(config), batch_interval_(batch_interval) {}
 
   // Other settings from now on; the estimate stays.
   void Configure(const api::Backpressure& config, Duration batch_interval) {
@@ -26,7 +27,9 @@ class RateController {
   // A batch completed: `records` in `processing` time after waiting `scheduling` for its turn.
   void Update(TimePoint batch_end, int64_t records, Duration processing, Duration scheduling);
   // Continues at a rate known from before a restart.
-  void Resume(double rate) { if (rate > 0) rate_ = rate; }
+  void Resume(double rate) {
+    if (rate > 0) rate_ = rate;
+  }
   // Records/s over all partitions; nothing before the first estimate or when back-pressure is off.
   std::optional<double> rate() const { return config_.enabled ? rate_ : std::nullopt; }
   // Records one batch may take over `partitions` partitions; 0 for no limit.

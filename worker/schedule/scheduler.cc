@@ -6,8 +6,12 @@
 namespace millrace::worker {
 
 Scheduler::Scheduler(JobParts* parts, SchedulerOptions options, JobListener* listener)
-    : parts_(parts), options_(options), listener_(listener), runner_(parts, listener),
-      spec_hash_(SpecHashOf(*parts->job)), planner_(parts, spec_hash_) {}
+    : parts_(parts),
+      options_(options),
+      listener_(listener),
+      runner_(parts, listener),
+      spec_hash_(SpecHashOf(*parts->job)),
+      planner_(parts, spec_hash_) {}
 
 Status Scheduler::Open() {
   JobRecord record = parts_->record;
@@ -96,7 +100,8 @@ Status Scheduler::RunPlanned(const BatchPlan& plan, std::stop_token stop) {
   const MonotonicTime end = parts_->clock->Monotonic();
   info.scheduling_delay = std::max(Duration::zero(), begin - due_);
   planner_.Planned(plan);
-  planner_.Committed(runner_.event_times(), info.input_records, info.processing_delay, info.scheduling_delay);
+  planner_.Committed(runner_.event_times(), info.input_records, info.processing_delay,
+                     info.scheduling_delay);
   info.rate = planner_.rate();
   info.lag_records = lag_records_;
   ++batches_;
@@ -111,10 +116,12 @@ Status Scheduler::RunPlanned(const BatchPlan& plan, std::stop_token stop) {
 void Scheduler::Report() {
   for (size_t i = 0; i < parts_->sources.size(); ++i) {
     const std::string& name = parts_->job->spec.sources[i].name;
-    if (parts_->sources[i] != nullptr) listener_->OnProgress(name, parts_->sources[i]->Progress(planner_.PositionOf(name)));
+    if (parts_->sources[i] != nullptr)
+      listener_->OnProgress(name, parts_->sources[i]->Progress(planner_.PositionOf(name)));
   }
   for (size_t i = 0; i < parts_->sinks.size(); ++i) {
-    listener_->OnTransactions(parts_->job->spec.sinks[i].name, parts_->sinks[i]->TakeTransactions());
+    listener_->OnTransactions(parts_->job->spec.sinks[i].name,
+                              parts_->sinks[i]->TakeTransactions());
   }
 }
 

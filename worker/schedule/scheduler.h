@@ -17,16 +17,16 @@ struct SchedulerOptions {
   std::optional<int64_t> max_batches;  // stop after so many batches
 };
 
-// The life of an embedded job: tick, plan, run, commit, until its sources end or it is told to stop. One thread does all of it;
-// tasks run on the pool of `parts`.
-// Guarantee: between batches everything that happened is committed, so stopping at any point loses and repeats nothing.
+// The life of an embedded job: tick, plan, run, commit, until its sources end or it is told to
+// stop. One thread does all of it; tasks run on the pool of `parts`. Guarantee: between batches
+// everything that happened is committed, so stopping at any point loses and repeats nothing.
 class Scheduler {
  public:
   // `parts` and `listener` outlive it. Requires: the coordinator of `parts` is open.
   Scheduler(JobParts* parts, SchedulerOptions options, JobListener* listener);
 
-  // Opens the job and runs it. Ok when the job completed, the options' limit was reached, or `stop` was requested (the batch in work
-  // is finished first). Errors say what ended the job.
+  // Opens the job and runs it. Ok when the job completed, the options' limit was reached, or `stop`
+  // was requested (the batch in work is finished first). Errors say what ended the job.
   Status Run(std::stop_token stop);
   // True when all sources ended and the last batch committed.
   bool completed() const { return completed_; }
@@ -51,7 +51,7 @@ class Scheduler {
   int64_t lag_records_ = -1;
   MonotonicTime last_input_;
   MonotonicTime due_;
-  bool ended_ = false;      // every source ended; only the final batch is left
+  bool ended_ = false;  // every source ended; only the final batch is left
   bool completed_ = false;
 };
 

@@ -35,18 +35,22 @@ std::unique_ptr<StreamTable> MakeStreamTable(const api::Table& table, const Plan
   if (table.delete_when) {
     std::vector<ExprError> errors;
     const Type expected(Kind::kBool);
-    Result<ProgramRef> program = Program::Compile(*table.delete_when, {*schema, {}}, &errors, &expected);
+    Result<ProgramRef> program =
+        Program::Compile(*table.delete_when, {*schema, {}}, &errors, &expected);
     if (program.ok()) delete_when = *program;  // wrong ones were refused when the job was checked
   }
-  return std::make_unique<StreamTable>(table.name, schema, KeyColumns(*schema, table.key), delete_when, table.max_rows);
+  return std::make_unique<StreamTable>(table.name, schema, KeyColumns(*schema, table.key),
+                                       delete_when, table.max_rows);
 }
 
 }  // namespace
 
-TableKeeper::TableKeeper(const api::StreamingJob& job, const JobPlan& plan, TableLoaderOptions loading)
+TableKeeper::TableKeeper(const api::StreamingJob& job, const JobPlan& plan,
+                         TableLoaderOptions loading)
     : job_(job), loading_(std::move(loading)), lists_(TablesReadAsLists(job)) {
   for (const PlanEnd& end : plan.ends) {
-    if (end.kind == PlanEnd::Kind::kTable) streams_[end.index] = MakeStreamTable(job.spec.tables[end.index], end);
+    if (end.kind == PlanEnd::Kind::kTable)
+      streams_[end.index] = MakeStreamTable(job.spec.tables[end.index], end);
   }
 }
 
@@ -70,14 +74,16 @@ Status TableKeeper::Start() {
     }
     loaded_.push_back(std::move(loaded));
   }
-  if (refreshes) refresher_ = std::jthread([this](std::stop_token stop) { RefreshLoop(std::move(stop)); });
+  if (refreshes)
+    refresher_ = std::jthread([this](std::stop_token stop) { RefreshLoop(std::move(stop)); });
   return OkStatus();
 }
 
 Status TableKeeper::CheckList(const std::string& name, const TableVersion& version) const {
   const auto rows = static_cast<int64_t>(version.rows().num_rows());
   if (!lists_.contains(name) || rows <= kMaxListRows) return OkStatus();
-  return InvalidError("table \"" + name + "\" has " + std::to_string(rows) + " rows; an expression reads tables." + name +
+  return InvalidError("table \"" + name + "\" has " + std::to_string(rows) +
+                      " rows; an expression reads tables." + name +
                       " as a list, which may have 1,000. Use a lookup step");
 }
 
@@ -94,7 +100,9 @@ void TableKeeper::RefreshDue() {
     Status status = version.status();
     if (status.ok()) status = CheckList(table.name, **version);
     loaded.next_refresh = loading_.clock->Monotonic() + *interval;
-    if (!status.ok()) Log(LogLevel::kWarn, "table refresh failed", {{"table", table.name}, {"error", status.message()}});
+    if (!status.ok())
+      Log(LogLevel::kWarn, "table refresh failed",
+          {{"table", table.name}, {"error", status.message()}});
     std::lock_guard lock(mutex_);
     loaded.refresh = status;
     if (status.ok()) loaded.version = *std::move(version);
@@ -132,8 +140,11 @@ Result<std::map<std::string, std::string>> TableKeeper::Pin(TableVersions* kept)
   return versions;
 }
 
-Result<TableVersionRef> TableKeeper::Find(const std::string& name, const std::string& version, const TableVersions& kept) {
-  if (const auto it = selected_.find(name); it != selected_.end() && it->second->version() == version) return it->second;
+Result<TableVersionRef> TableKeeper::Find(const std::string& name, const std::string& version,
+                                          const TableVersions& kept) {
+  if (const auto it = selected_.find(name);
+      it != selected_.end() && it->second->version() == version)
+    return it->second;
   for (Loaded& loaded : loaded_) {
     if (job_.spec.tables[loaded.index].name != name) continue;
     {
@@ -146,10 +157,12 @@ Result<TableVersionRef> TableKeeper::Find(const std::string& name, const std::st
     std::vector<int> key = KeyColumns(rows.schema(), table.key);
     return TableVersion::Build(version, std::move(rows), std::move(key), table.max_rows);
   }
-  return InternalError("StateLost: the plan names table \"" + name + "\", which the job does not have");
+  return InternalError("StateLost: the plan names table \"" + name +
+                       "\", which the job does not have");
 }
 
-Status TableKeeper::Select(const std::map<std::string, std::string>& versions, const TableVersions& kept, BatchTables* tables) {
+Status TableKeeper::Select(const std::map<std::string, std::string>& versions,
+                           const TableVersions& kept, BatchTables* tables) {
   for (const auto& [name, version] : versions) {
     ASSIGN_OR_RETURN(selected_[name], Find(name, version, kept));
   }
@@ -165,7 +178,9 @@ Status TableKeeper::Select(const std::map<std::string, std::string>& versions, c
   return OkStatus();
 }
 
-Status TableKeeper::Apply(int index, const std::vector<RecordBatch>& rows) { return streams_.at(index)->Apply(rows); }
+Status TableKeeper::Apply(int index, const std::vector<RecordBatch>& rows) {
+  return streams_.at(index)->Apply(rows);
+}
 
 Status TableKeeper::PutState(StateLog* log) const {
   for (const auto& [index, table] : streams_) {

@@ -17,14 +17,16 @@ struct WatermarkConfig {
 };
 
 // Watermarks of all sources of a job, from the largest event times that committed batches reported.
-// Watermark of a source = min over its partitions that are not idle of (largest event time) - delay; it never falls. A source whose
-// partitions are all idle follows the furthest other source, so that it holds nobody back. Thread-compatible.
+// Watermark of a source = min over its partitions that are not idle of (largest event time) -
+// delay; it never falls. A source whose partitions are all idle follows the furthest other source,
+// so that it holds nobody back. Thread-compatible.
 class WatermarkTracker {
  public:
   explicit WatermarkTracker(std::vector<WatermarkConfig> sources);
 
   // Restores what the commit record says of one source.
-  void Resume(int source, const std::map<int, TimePoint>& maxima, TimePoint watermark, MonotonicTime now);
+  void Resume(int source, const std::map<int, TimePoint>& maxima, TimePoint watermark,
+              MonotonicTime now);
   // The source has `count` partitions now; new ones may hold the watermark from here on.
   void KnowPartitions(int source, int count, MonotonicTime now);
   // A committed batch read records of a partition; `max_event_time` may be TimePoint::min().

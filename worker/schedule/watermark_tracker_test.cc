@@ -15,7 +15,8 @@ WatermarkTracker Tracker(const std::vector<int>& partitions) {
   std::vector<WatermarkConfig> configs;
   for (const int count : partitions) configs.push_back({true, seconds(5), seconds(30), count > 0});
   WatermarkTracker tracker(configs);
-  for (size_t i = 0; i < partitions.size(); ++i) tracker.KnowPartitions(static_cast<int>(i), partitions[i], M(0));
+  for (size_t i = 0; i < partitions.size(); ++i)
+    tracker.KnowPartitions(static_cast<int>(i), partitions[i], M(0));
   return tracker;
 }
 

@@ -82,9 +82,8 @@ TEST(CheckSinkTest, ChecksKinds) {
       {SinkOf(api::RedisSink{.key_expr = "word", .score_expr = "word"}),
        "s.redis.scoreExpr: must be double or int or uint"},
       {SinkOf(api::RedisSink{.key_expr = "word"}), "s.format: the types Hash and Stream"},
-      {SinkOf(api::RedisSink{.key_expr = "word",
-                             .type = api::RedisSink::Type::kList,
-                             .value_expr = "word"}),
+      {SinkOf(api::RedisSink{
+           .key_expr = "word", .type = api::RedisSink::Type::kList, .value_expr = "word"}),
        "s.format: the valueExpr says"},
       {SinkOf(api::SqlSink{}), "s.sql: sql"},
       {SinkOf(api::ElasticsearchSink{}), "s.elasticsearch: elasticsearch"},

@@ -14,7 +14,8 @@ std::optional<int64_t> ParseNumber(std::string_view text) {
 Result<uint64_t> ParsePosition(std::string_view text, std::string_view what) {
   const std::optional<int64_t> value = ParseNumber(text);
   if (value && *value >= 0) return static_cast<uint64_t>(*value);
-  return GoneError("StateLost: \"" + std::string(text) + "\" is no position of " + std::string(what));
+  return GoneError("StateLost: \"" + std::string(text) + "\" is no position of " +
+                   std::string(what));
 }
 
 Result<uint64_t> PositionAt(const SourcePosition& position, int partition, std::string_view what) {

@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::string_view kLog = "a push log";
 
-Result<uint64_t> SequenceOf(const SourcePosition& position) { return PositionAt(position, 0, kLog); }
+Result<uint64_t> SequenceOf(const SourcePosition& position) {
+  return PositionAt(position, 0, kLog);
+}
 
 }  // namespace
 

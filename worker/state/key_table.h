@@ -10,10 +10,11 @@
 
 namespace millrace::worker {
 
-// Encoded keys -> dense row numbers. Open addressing with half of the hash beside the row number, power-of-two capacity, linear
-// probing, load at most 1/2: 1.5 slots a hit (Knuth, TAOCP vol. 3, 6.4); keys live in an arena of the table. Row numbers are stable; erased rows are reused, lowest
-// last freed first. Removal leaves no tombstones (backward shift). Key bytes of erased rows are reclaimed by Compact.
-// Thread-compatible.
+// Encoded keys -> dense row numbers. Open addressing with half of the hash beside the row number,
+// power-of-two capacity, linear probing, load at most 1/2: 1.5 slots a hit (Knuth, TAOCP vol.
+// 3, 6.4); keys live in an arena of the table. Row numbers are stable; erased rows are reused,
+// lowest last freed first. Removal leaves no tombstones (backward shift). Key bytes of erased rows
+// are reclaimed by Compact. Thread-compatible.
 class KeyTable {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
@@ -21,11 +22,13 @@ class KeyTable {
   KeyTable();
   // rows[i] = row of keys[i], inserted when new. Returns the number of rows that were inserted.
   // Requires: hashes[i] = HashKey(keys[i]).
-  size_t FindOrInsert(std::span<const std::string_view> keys, std::span<const uint64_t> hashes, std::vector<uint32_t>* rows);
+  size_t FindOrInsert(std::span<const std::string_view> keys, std::span<const uint64_t> hashes,
+                      std::vector<uint32_t>* rows);
   uint32_t FindOrInsert(std::string_view key, uint64_t hash, bool* inserted);
   uint32_t Find(std::string_view key, uint64_t hash) const;
   // rows[i] = row of keys[i], kNone where there is none. Requires: hashes[i] = HashKey(keys[i]).
-  void Find(std::span<const std::string_view> keys, std::span<const uint64_t> hashes, std::vector<uint32_t>* rows) const;
+  void Find(std::span<const std::string_view> keys, std::span<const uint64_t> hashes,
+            std::vector<uint32_t>* rows) const;
   void Erase(uint32_t row);
 
   // Live keys.

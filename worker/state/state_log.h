@@ -16,8 +16,8 @@ struct UnitBlobs {
   std::vector<std::string> deltas;
 };
 
-// Where deltas and snapshots of keyed state go. A blob counts only once the batch that wrote it commits: Discard forgets those
-// of a failed attempt. Loop thread only.
+// Where deltas and snapshots of keyed state go. A blob counts only once the batch that wrote it
+// commits: Discard forgets those of a failed attempt. Loop thread only.
 class StateLog {
  public:
   virtual ~StateLog() = default;

@@ -86,7 +86,6 @@ Status EmitRows(const AggregatePlan& plan, const OutputRows& rows, const Aggrega
                 TaskRun* run, std::vector<RecordBatch>* out);
 // The same with results at hand, one column per call; rows.rows is not read.
 Status EmitResults(const AggregatePlan& plan, const OutputRows& rows,
-                   std::span<const ColumnRef> results, TaskRun* run,
-                   std::vector<RecordBatch>* out);
+                   std::span<const ColumnRef> results, TaskRun* run, std::vector<RecordBatch>* out);
 
 }  // namespace millrace::worker

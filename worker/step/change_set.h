@@ -7,8 +7,8 @@
 
 namespace millrace::worker {
 
-// Which rows of a KeyTable changed and which keys left since the last Settle. In a delta the keys that left stand before the rows, so
-// a key that left and came again is there. Thread-compatible.
+// Which rows of a KeyTable changed and which keys left since the last Settle. In a delta the keys
+// that left stand before the rows, so a key that left and came again is there. Thread-compatible.
 class ChangeSet {
  public:
   void Change(uint32_t row) {

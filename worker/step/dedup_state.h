@@ -12,14 +12,15 @@
 
 namespace millrace::worker {
 
-// Times of kept records by key: what dedup remembers of one key group. A key has several when its kept records lie more than `within`
-// apart and none has expired. Thread-compatible.
+// Times of kept records by key: what dedup remembers of one key group. A key has several when its
+// kept records lie more than `within` apart and none has expired. Thread-compatible.
 class DedupState {
  public:
   // `within` in microseconds.
   explicit DedupState(int64_t within) : within_(within), due_(within / kBucketsPerSpan) {}
 
-  // True, and remembered, unless a kept record of the key is at most `within` away. `row` is the key's row in keys().
+  // True, and remembered, unless a kept record of the key is at most `within` away. `row` is the
+  // key's row in keys().
   bool Keep(uint32_t row, int64_t time);
   KeyTable& keys() { return keys_; }
   const KeyTable& keys() const { return keys_; }
@@ -28,7 +29,8 @@ class DedupState {
   void Expire(int64_t now);
   bool HasExpired(int64_t now) const { return due_.next() < now; }
 
-  // Format 1: u8 version, u8 1 for a snapshot, erased keys, then key and times of each changed key (WireWriter).
+  // Format 1: u8 version, u8 1 for a snapshot, erased keys, then key and times of each changed key
+  // (WireWriter).
   void Encode(bool snapshot, std::string* out) const;
   Status Apply(std::string_view blob);
   void Settle() { changes_.Clear(); }

@@ -8,9 +8,10 @@
 
 namespace millrace::worker {
 
-// What falls due when: ids in buckets of `width` microseconds, so that adding and taking cost O(1) per id plus O(log n) per bucket
-// (the idea of hashed timing wheels: Varghese and Lauck, SOSP 1987). A due time may be put off without telling the queue: whoever
-// takes an id checks it and adds it again. Thread-compatible.
+// What falls due when: ids in buckets of `width` microseconds, so that adding and taking cost O(1)
+// per id plus O(log n) per bucket (the idea of hashed timing wheels: Varghese and Lauck, SOSP
+// 1987). A due time may be put off without telling the queue: whoever takes an id checks it and
+// adds it again. Thread-compatible.
 class DueQueue {
  public:
   explicit DueQueue(int64_t width) : width_(width > 0 ? width : 1) {}

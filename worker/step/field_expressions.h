@@ -7,11 +7,12 @@
 
 namespace millrace::worker {
 
-// The expressions of one `map`, `set`, `update` or output: {field: CEL}, all over the same record. Immutable after Compile;
-// thread-safe. A field that only names another shares its column.
+// The expressions of one `map`, `set`, `update` or output: {field: CEL}, all over the same record.
+// Immutable after Compile; thread-safe. A field that only names another shares its column.
 class FieldExpressions {
  public:
-  // Errors go to env.diagnostics at `path`.<field>; false when there is one. `nullable_results`: onError SetNull.
+  // Errors go to env.diagnostics at `path`.<field>; false when there is one. `nullable_results`:
+  // onError SetNull.
   bool Compile(const StepEnv& env, const ExprEnv& names, const api::ExpressionMap& fields,
                const std::string& path, bool nullable_results = false);
   // The same with the type that each result must have, in map order.
@@ -24,7 +25,8 @@ class FieldExpressions {
   const std::vector<Field>& fields() const { return fields_; }
   void AddUses(std::vector<FieldUse>* uses) const;
 
-  // One column per field, appended. Rows that fail are listed in `errors`; with nullable results they hold null.
+  // One column per field, appended. Rows that fail are listed in `errors`; with nullable results
+  // they hold null.
   void Evaluate(const RecordBatch& batch, const TaskRun& run, std::vector<ColumnRef>* columns,
                 std::vector<BadRecord>* errors) const;
 

@@ -17,18 +17,21 @@ class JoinRows {
  public:
   explicit JoinRows(const RecordBatch& batch) : batch_(&batch) {}
   explicit JoinRows(const RowStore& store) : store_(&store) {}
-  const Column& column(int i) const { return batch_ != nullptr ? batch_->column(i) : store_->column(i); }
+  const Column& column(int i) const {
+    return batch_ != nullptr ? batch_->column(i) : store_->column(i);
+  }
 
  private:
   const RecordBatch* batch_ = nullptr;
   const RowStore* store_ = nullptr;
 };
 
-// Collects pairs of rows and turns them into output batches of at most kPairsPerBatch rows, in the order of Add. Either side of a pair
-// may be kNoRow. Thread-compatible.
+// Collects pairs of rows and turns them into output batches of at most kPairsPerBatch rows, in the
+// order of Add. Either side of a pair may be kNoRow. Thread-compatible.
 class JoinOutput {
  public:
-  // At most this many pairs per key group and batch; more is an error (a key that joins everything with everything).
+  // At most this many pairs per key group and batch; more is an error (a key that joins everything
+  // with everything).
   static constexpr int64_t kMaxPairs = 50'000'000;
   static constexpr size_t kPairsPerBatch = 1 << 16;
 
@@ -67,8 +70,9 @@ class JoinOutput {
   int64_t pairs_ = 0;
 };
 
-// Pairs of equal keys of two batches: for each left row its right rows in order, or none where the join keeps the left; then the right
-// rows that found no partner where it keeps the right. O(rows + pairs).
+// Pairs of equal keys of two batches: for each left row its right rows in order, or none where the
+// join keeps the left; then the right rows that found no partner where it keeps the right. O(rows +
+// pairs).
 void JoinBatches(const JoinPlan& plan, const RecordBatch& left, const RecordBatch& right,
                  int64_t window_start, JoinOutput* output);
 

@@ -16,11 +16,11 @@ enum class JoinWindow { kBatch, kGlobal, kTumbling, kInterval };
 // Where a column of the output comes from.
 struct JoinColumn {
   enum class From {
-    kLeft,         // `left`; blank in rows without a left side
-    kKey,          // `left`, else `right`
-    kRight,        // the struct of the right side's visible fields
-    kEventTime,    // by window: see JoinPlan::EventTimeOf
-    kBatchTime,    // left's, else the batch's time
+    kLeft,       // `left`; blank in rows without a left side
+    kKey,        // `left`, else `right`
+    kRight,      // the struct of the right side's visible fields
+    kEventTime,  // by window: see JoinPlan::EventTimeOf
+    kBatchTime,  // left's, else the batch's time
     kWindowStart,
     kWindowEnd,
   } from = From::kLeft;
@@ -31,16 +31,16 @@ struct JoinColumn {
 struct JoinPlan {
   std::string origin;
   JoinWindow window = JoinWindow::kBatch;
-  bool keeps_left = false;   // Left, Full
-  bool keeps_right = false;  // Right, Full
-  KeyPlan keys[2];           // left, right
+  bool keeps_left = false;      // Left, Full
+  bool keeps_right = false;     // Right, Full
+  KeyPlan keys[2];              // left, right
   std::vector<Type> key_types;  // never nullable: nulls join nothing
-  StepTime time[2];          // clocks of the two sides; the same kind of clock
-  WatermarkRule rule;        // of both sides together
-  std::optional<int64_t> ttl;  // microseconds, global
-  int64_t before = 0;        // interval
+  StepTime time[2];             // clocks of the two sides; the same kind of clock
+  WatermarkRule rule;           // of both sides together
+  std::optional<int64_t> ttl;   // microseconds, global
+  int64_t before = 0;           // interval
   int64_t after = 0;
-  int64_t length = 0;        // tumbling
+  int64_t length = 0;  // tumbling
   int64_t offset = 0;
   bool both_event_times = false;
 

@@ -12,8 +12,9 @@
 
 namespace millrace::worker {
 
-// Rows of one side of a join that wait for partners, chained by key in order of arrival. Rows are named by id until Compact, and in
-// blobs by a sequence number that grows with every row. Thread-compatible.
+// Rows of one side of a join that wait for partners, chained by key in order of arrival. Rows are
+// named by id until Compact, and in blobs by a sequence number that grows with every row.
+// Thread-compatible.
 class JoinSide {
  public:
   JoinSide(SchemaRef schema, int64_t due_width) : rows_(std::move(schema)), due_(due_width) {}
@@ -43,9 +44,11 @@ class JoinSide {
   // Renumbers rows and empties the due queue, which must be filled again.
   void Compact();
 
-  // removed: count, then sequence numbers; marked: the same; rows with __seq, __time and __matched as one RecordBatch.
+  // removed: count, then sequence numbers; marked: the same; rows with __seq, __time and __matched
+  // as one RecordBatch.
   void Encode(bool snapshot, WireWriter* writer) const;
-  // Reads what Encode wrote: applies the marks and hands out the rows to remove and, for AddStored, those to add.
+  // Reads what Encode wrote: applies the marks and hands out the rows to remove and, for AddStored,
+  // those to add.
   Status Decode(WireReader* reader, std::vector<uint32_t>* removed, RecordBatch* stored);
   void AddStored(const RecordBatch& stored, std::span<const uint32_t> keys);
   // The rows of `stored` without what the blob added.
@@ -69,8 +72,8 @@ class JoinSide {
   std::vector<uint32_t> tails_;
   DueQueue due_;
   uint64_t next_seq_ = 0;
-  uint64_t settled_ = 0;            // rows from here on are not in any blob yet
-  std::vector<uint64_t> removed_;   // of those below
+  uint64_t settled_ = 0;           // rows from here on are not in any blob yet
+  std::vector<uint64_t> removed_;  // of those below
   std::vector<uint64_t> marked_;
 };
 

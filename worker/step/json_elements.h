@@ -7,8 +7,9 @@
 
 namespace millrace::worker {
 
-// The elements of JSON arrays as a list<json> column whose views share the input's memory; a null row or JSON null is an empty
-// list. A row that is not an array gets an empty list and an entry in `errors`. Requires: a json column (well-formed texts).
+// The elements of JSON arrays as a list<json> column whose views share the input's memory; a null
+// row or JSON null is an empty list. A row that is not an array gets an empty list and an entry in
+// `errors`. Requires: a json column (well-formed texts).
 ColumnRef SplitJsonArrays(const Column& values, std::vector<BadRecord>* errors);
 
 }  // namespace millrace::worker

@@ -27,10 +27,12 @@ std::string KeyText(const KeyPlan& key);
 // "string, int?": types belong to the shape of state.
 std::string TypesText(const std::vector<Type>& types);
 
-// Encoded keys of a batch with their hashes; views into this object and the batch. Scratch, reused from batch to batch.
+// Encoded keys of a batch with their hashes; views into this object and the batch. Scratch, reused
+// from batch to batch.
 class EncodedKeys {
  public:
-  // With `types` the columns are encoded as these, so that inputs that differ in nullability encode alike; nulls as zero values.
+  // With `types` the columns are encoded as these, so that inputs that differ in nullability encode
+  // alike; nulls as zero values.
   explicit EncodedKeys(std::vector<int> columns, std::vector<Type> types = {});
   void Encode(const RecordBatch& batch);
   const std::vector<std::string_view>& keys() const { return keys_; }

@@ -12,11 +12,13 @@
 
 namespace millrace::worker {
 
-// Keys with one state row and one due time each: what a `state` step remembers of one key group. Keys are named by their row in keys().
-// A key without state is absent: it has no state yet, or lost it in this batch. Thread-compatible.
+// Keys with one state row and one due time each: what a `state` step remembers of one key group.
+// Keys are named by their row in keys(). A key without state is absent: it has no state yet, or
+// lost it in this batch. Thread-compatible.
 class KeyedState {
  public:
-  // `init`: one row, the state of absent keys. `due_width`: granularity of the due queue in microseconds.
+  // `init`: one row, the state of absent keys. `due_width`: granularity of the due queue in
+  // microseconds.
   KeyedState(const RecordBatch& init, int64_t due_width);
 
   KeyTable& keys() { return keys_; }
@@ -35,7 +37,8 @@ class KeyedState {
   // Removes an absent key.
   void Forget(uint32_t key);
   void SetDue(uint32_t key, int64_t due);
-  // Present keys that are due at or before `now`, each once. They must be cleared or put back with SetDue.
+  // Present keys that are due at or before `now`, each once. They must be cleared or put back with
+  // SetDue.
   std::vector<uint32_t> TakeDue(int64_t now);
   int64_t next_due() const { return queue_.next(); }
   // Gives back the memory of overwritten states when that pays.
@@ -44,7 +47,8 @@ class KeyedState {
   bool initialized() const { return initialized_; }
   void SetInitialized();
 
-  // Format 1: u8 version, u8 flags (1 snapshot, 2 initialised), keys that left (count, bytes each), a RecordBatch of the state fields,
+  // Format 1: u8 version, u8 flags (1 snapshot, 2 initialised), keys that left (count, bytes each),
+  // a RecordBatch of the state fields,
   // __key and __due as bytes.
   void Encode(bool snapshot, std::string* out) const;
   Status Apply(std::string_view blob);
@@ -58,9 +62,9 @@ class KeyedState {
 
   KeyTable keys_;
   RowStore store_;
-  std::vector<uint32_t> slots_;   // by key: row in the store
-  std::vector<int64_t> dues_;     // by key; end of time: never
-  std::vector<int64_t> queued_;   // by key: earliest entry in the queue
+  std::vector<uint32_t> slots_;  // by key: row in the store
+  std::vector<int64_t> dues_;    // by key; end of time: never
+  std::vector<int64_t> queued_;  // by key: earliest entry in the queue
   DueQueue queue_;
   ChangeSet changes_;
   bool initialized_ = false;

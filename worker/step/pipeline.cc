@@ -5,9 +5,12 @@
 namespace millrace::worker {
 namespace {
 
-const RecordBatch& BatchOf(const ChunkRef& chunk) { return static_cast<const BatchChunk&>(*chunk).batch(); }
+const RecordBatch& BatchOf(const ChunkRef& chunk) {
+  return static_cast<const BatchChunk&>(*chunk).batch();
+}
 
-TaskRun StartTask(const BatchContext& context, int unit, const BatchTables& tables, DeadLetters* dead_letters, TaskOutput* output) {
+TaskRun StartTask(const BatchContext& context, int unit, const BatchTables& tables,
+                  DeadLetters* dead_letters, TaskOutput* output) {
   return {&context, unit, &tables.set, &tables.lists, dead_letters, &output->report()};
 }
 
@@ -60,10 +63,16 @@ Status PipelineRun::Finish() {
   return OkStatus();
 }
 
-KeyedStage::KeyedStage(std::string id, std::shared_ptr<const KeyedStep> step, std::vector<int> edges, const BatchTables* tables)
-    : pipeline_(std::move(id)), step_(std::move(step)), edges_(std::move(edges)), tables_(tables), operators_(step_->units()) {}
+KeyedStage::KeyedStage(std::string id, std::shared_ptr<const KeyedStep> step,
+                       std::vector<int> edges, const BatchTables* tables)
+    : pipeline_(std::move(id)),
+      step_(std::move(step)),
+      edges_(std::move(edges)),
+      tables_(tables),
+      operators_(step_->units()) {}
 
-Status KeyedStage::RunUnit(const BatchContext& context, int unit, const std::vector<Inbox>& inboxes, TaskOutput* output) {
+Status KeyedStage::RunUnit(const BatchContext& context, int unit, const std::vector<Inbox>& inboxes,
+                           TaskOutput* output) {
   std::vector<std::vector<RecordBatch>> arrived(step_->num_inputs());
   for (const Inbox& inbox : inboxes) {
     for (size_t input = 0; input < edges_.size(); ++input) {
@@ -96,7 +105,8 @@ Status KeyedStage::EncodeSnapshot(int unit, std::string* out) const {
   return OkStatus();
 }
 
-Status KeyedStage::Restore(int unit, std::string_view snapshot, const std::vector<std::string>& deltas) {
+Status KeyedStage::Restore(int unit, std::string_view snapshot,
+                           const std::vector<std::string>& deltas) {
   operators_[unit] = nullptr;
   if (snapshot.empty() && deltas.empty()) return OkStatus();
   std::unique_ptr<KeyedOperator> restored = step_->MakeOperator();
@@ -111,10 +121,15 @@ void KeyedStage::Settle(int unit) {
   if (operators_[unit] != nullptr) operators_[unit]->Settle();
 }
 
-int64_t KeyedStage::StateKeys(int unit) const { return operators_[unit] == nullptr ? 0 : operators_[unit]->keys(); }
-int64_t KeyedStage::StateBytes(int unit) const { return operators_[unit] == nullptr ? 0 : operators_[unit]->bytes(); }
+int64_t KeyedStage::StateKeys(int unit) const {
+  return operators_[unit] == nullptr ? 0 : operators_[unit]->keys();
+}
+int64_t KeyedStage::StateBytes(int unit) const {
+  return operators_[unit] == nullptr ? 0 : operators_[unit]->bytes();
+}
 
-Status RelayStage::RunUnit(const BatchContext& context, int unit, const std::vector<Inbox>& inboxes, TaskOutput* output) {
+Status RelayStage::RunUnit(const BatchContext& context, int unit, const std::vector<Inbox>& inboxes,
+                           TaskOutput* output) {
   DeadLetters dead_letters;
   TaskRun run = StartTask(context, unit, *tables_, &dead_letters, output);
   PipelineRun pipeline(pipeline_, &run, output);

@@ -22,14 +22,16 @@ class BatchChunk final : public Chunk {
   RecordBatch batch_;
 };
 
-// The versions of look-up tables that the batch in work uses. Written between batches, read by tasks.
+// The versions of look-up tables that the batch in work uses. Written between batches, read by
+// tasks.
 struct BatchTables {
   TableSet set;
   TableLists lists;
 };
 
-// The narrow part of a stage: a tree of steps below its input, with exchanges and ends hanging off any node. Streams that share
-// a prefix share its nodes, so shared work runs once. Built by the planner, then immutable; thread-safe.
+// The narrow part of a stage: a tree of steps below its input, with exchanges and ends hanging off
+// any node. Streams that share a prefix share its nodes, so shared work runs once. Built by the
+// planner, then immutable; thread-safe.
 class Pipeline {
  public:
   struct Exchange {
@@ -56,7 +58,8 @@ class Pipeline {
   std::vector<Node> nodes_;
 };
 
-// One task's passage of batches through a pipeline. Not thread-safe; `pipeline`, `run` and `output` outlive it.
+// One task's passage of batches through a pipeline. Not thread-safe; `pipeline`, `run` and `output`
+// outlive it.
 class PipelineRun {
  public:
   PipelineRun(const Pipeline& pipeline, TaskRun* run, TaskOutput* output);
@@ -74,26 +77,29 @@ class PipelineRun {
   const Pipeline& pipeline_;
   TaskRun* run_;
   TaskOutput* output_;
-  std::vector<int> first_writer_;     // per node, index of its first exchange in writers_
-  std::vector<OpenWriter> writers_;   // all exchanges, node by node
+  std::vector<int> first_writer_;    // per node, index of its first exchange in writers_
+  std::vector<OpenWriter> writers_;  // all exchanges, node by node
 };
 
 // A stage behind an exchange: one keyed operator per unit, then a pipeline.
 class KeyedStage final : public StageLogic {
  public:
   // `edges[i]` leads to input i of the step. `tables` is owned by the job and outlives the stage.
-  KeyedStage(std::string id, std::shared_ptr<const KeyedStep> step, std::vector<int> edges, const BatchTables* tables);
+  KeyedStage(std::string id, std::shared_ptr<const KeyedStep> step, std::vector<int> edges,
+             const BatchTables* tables);
 
   Pipeline& pipeline() { return pipeline_; }
   const Pipeline& pipeline() const { return pipeline_; }
   const KeyedStep& step() const { return *step_; }
 
-  Status RunUnit(const BatchContext& context, int unit, const std::vector<Inbox>& inboxes, TaskOutput* output) override;
+  Status RunUnit(const BatchContext& context, int unit, const std::vector<Inbox>& inboxes,
+                 TaskOutput* output) override;
   bool HasWork(const BatchContext& context, int unit) const override;
   bool stateful() const override { return step_->stateful(); }
   Status EncodeDelta(int unit, std::string* out) override;
   Status EncodeSnapshot(int unit, std::string* out) const override;
-  Status Restore(int unit, std::string_view snapshot, const std::vector<std::string>& deltas) override;
+  Status Restore(int unit, std::string_view snapshot,
+                 const std::vector<std::string>& deltas) override;
   void Settle(int unit) override;
   int64_t StateKeys(int unit) const override;
   int64_t StateBytes(int unit) const override;
@@ -109,10 +115,12 @@ class KeyedStage final : public StageLogic {
 // Passes arrived batches straight into a pipeline: the dead-letter stage.
 class RelayStage final : public StageLogic {
  public:
-  RelayStage(std::string id, const BatchTables* tables) : pipeline_(std::move(id)), tables_(tables) {}
+  RelayStage(std::string id, const BatchTables* tables)
+      : pipeline_(std::move(id)), tables_(tables) {}
   Pipeline& pipeline() { return pipeline_; }
   const Pipeline& pipeline() const { return pipeline_; }
-  Status RunUnit(const BatchContext& context, int unit, const std::vector<Inbox>& inboxes, TaskOutput* output) override;
+  Status RunUnit(const BatchContext& context, int unit, const std::vector<Inbox>& inboxes,
+                 TaskOutput* output) override;
   bool HasWork(const BatchContext&, int) const override { return false; }
 
  private:

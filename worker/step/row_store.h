@@ -9,9 +9,10 @@
 
 namespace millrace::worker {
 
-// Rows that outlive their batch: columns that only grow, with all bytes in one arena of the store, so that no batch stays alive for
-// the sake of a few rows. Rows are named by id; dead rows keep their id until Compact. Amortised O(1) per row. Thread-compatible;
-// gathered columns may be read from any thread and outlive the store.
+// Rows that outlive their batch: columns that only grow, with all bytes in one arena of the store,
+// so that no batch stays alive for the sake of a few rows. Rows are named by id; dead rows keep
+// their id until Compact. Amortised O(1) per row. Thread-compatible; gathered columns may be read
+// from any thread and outlive the store.
 class RowStore {
  public:
   explicit RowStore(SchemaRef schema);
@@ -36,7 +37,8 @@ class RowStore {
 
   // True when dropping the dead rows is worth its cost.
   bool sparse() const { return size() - live_rows_ > live_rows_ + kMinDead; }
-  // Drops dead rows; live ones keep their order. Returns the new id of each old one, kNoRow for the dead.
+  // Drops dead rows; live ones keep their order. Returns the new id of each old one, kNoRow for the
+  // dead.
   std::vector<uint32_t> Compact();
   size_t ByteSize() const;
 

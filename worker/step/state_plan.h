@@ -60,14 +60,15 @@ struct StatePlan {
   std::string initial;  // table, empty: none
   std::shared_ptr<InitialRows> initial_rows;
 
-  // Schemas that the expressions run on. Records are narrowed to the fields that some expression reads.
+  // Schemas that the expressions run on. Records are narrowed to the fields that some expression
+  // reads.
   std::vector<int> record_columns;
-  SchemaRef record;          // orderExpr
-  SchemaRef update_names;    // record, state
-  SchemaRef output_names;    // record, state, old
-  SchemaRef state_names;     // state
-  SchemaRef timeout_names;   // key, state
-  SchemaRef schema;          // of the output
+  SchemaRef record;         // orderExpr
+  SchemaRef update_names;   // record, state
+  SchemaRef output_names;   // record, state, old
+  SchemaRef state_names;    // state
+  SchemaRef timeout_names;  // key, state
+  SchemaRef schema;         // of the output
 
   bool has_timeout() const { return idle.has_value() || timeout_at != nullptr; }
   std::vector<FieldUse> uses() const;

@@ -16,7 +16,9 @@ class StateStep final : public KeyedStep, public ReadableStep {
   std::unique_ptr<ExchangeWriter> MakeWriter(int /*input*/) const override {
     return MakeRowWriter(plan_.key.columns, plan_.key.units);
   }
-  std::unique_ptr<KeyedOperator> MakeOperator() const override { return std::make_unique<StateOperator>(plan_); }
+  std::unique_ptr<KeyedOperator> MakeOperator() const override {
+    return std::make_unique<StateOperator>(plan_);
+  }
   bool stateful() const override { return true; }
   bool runs_at_first_start() const override { return !plan_.initial.empty(); }
   int units() const override { return plan_.key.units; }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <map>
@@ -8,8 +10,6 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "crds/base/text.h"
 #include "worker/step/step.h"
@@ -126,7 +126,8 @@ class KeyedRunner {
   }
 
   // Rows per input; output rows of all units in unit order.
-  std::vector<std::string> Run(const std::vector<RecordBatch>& inputs, const BatchContext& context) {
+  std::vector<std::string> Run(const std::vector<RecordBatch>& inputs,
+                               const BatchContext& context) {
     std::vector<RecordBatch> out;
     task.context = context;
     std::vector<std::vector<std::vector<RecordBatch>>> arrived(
@@ -135,9 +136,12 @@ class KeyedRunner {
       TaskRun run = task.run();
       const auto writer = step_.MakeWriter(input);
       EXPECT_TRUE(writer->Add(inputs[input], &run).ok());
-      EXPECT_TRUE(writer->Finish(&run, [&](int unit, RecordBatch rows) {
-        arrived[unit][input].push_back(std::move(rows));
-      }).ok());
+      EXPECT_TRUE(writer
+                      ->Finish(&run,
+                               [&](int unit, RecordBatch rows) {
+                                 arrived[unit][input].push_back(std::move(rows));
+                               })
+                      .ok());
     }
     for (size_t unit = 0; unit < units_.size(); ++unit) {
       TaskRun run = task.run(static_cast<int>(unit));

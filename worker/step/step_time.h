@@ -18,7 +18,8 @@ inline int64_t AddTime(int64_t a, int64_t b) {
   return b > 0 ? kEndOfTime : kBeginningOfTime;
 }
 
-// The clock of a keyed step: event time with a watermark, or batch time. Microseconds since the epoch. A value; thread-safe.
+// The clock of a keyed step: event time with a watermark, or batch time. Microseconds since the
+// epoch. A value; thread-safe.
 struct StepTime {
   bool event = false;
   int column = -1;  // __eventTime of the input
@@ -32,7 +33,8 @@ struct StepTime {
   const char* name() const { return event ? "event time" : "processing time"; }
 };
 
-// `wanted`, by default event time where the input has it. False, with an error at <env.path>.time, for event time without it.
+// `wanted`, by default event time where the input has it. False, with an error at <env.path>.time,
+// for event time without it.
 bool ResolveTime(const StepEnv& env, std::optional<api::TimeDomain> wanted, StepTime* time);
 
 // The rows that are not late. Late ones are counted in the report. `times` keeps pace.

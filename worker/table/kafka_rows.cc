@@ -7,7 +7,8 @@ namespace {
 
 RecordBatch Empty(const SchemaRef& schema) {
   std::vector<ColumnRef> columns;
-  for (const Field& field : schema->fields()) columns.push_back(std::make_shared<Column>(field.type));
+  for (const Field& field : schema->fields())
+    columns.push_back(std::make_shared<Column>(field.type));
   return RecordBatch(schema, std::move(columns), 0);
 }
 
@@ -22,7 +23,8 @@ RecordBatch DeepCopyOf(const RecordBatch& batch) {
 KafkaRows::KafkaRows(SchemaRef schema) : batches_{Empty(schema)} {}
 
 void KafkaRows::Set(const RecordBatch& rows, std::span<const std::string_view> keys) {
-  for (size_t i = 0; i < keys.size(); ++i) live_[std::string(keys[i])] = static_cast<uint32_t>(num_rows_ + i);
+  for (size_t i = 0; i < keys.size(); ++i)
+    live_[std::string(keys[i])] = static_cast<uint32_t>(num_rows_ + i);
   num_rows_ += rows.num_rows();
   batches_.push_back(rows);
   changed_ = true;

@@ -121,8 +121,7 @@ Result<std::unique_ptr<TableLoader>> MakeTableLoader(const api::Table& table,
   Result<ContentReader> reader = ContentReader::Create(table);
   if (!reader.ok()) return reader.status();
   LoaderResult loader = std::visit(
-      [&](const auto& kind) { return Make(kind, std::move(reader).value(), options); },
-      table.kind);
+      [&](const auto& kind) { return Make(kind, std::move(reader).value(), options); }, table.kind);
   if (!loader.ok()) return loader.status().WithContext("table " + table.name);
   return loader;
 }

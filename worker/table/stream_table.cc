@@ -4,8 +4,8 @@
 
 #include "crds/base/wire.h"
 
-// Change, version 1: version:u8 removed:bytes (one byte per row) rows:EncodeBatch. A delta is a run of length-prefixed changes;
-// a snapshot is one change without removals.
+// Change, version 1: version:u8 removed:bytes (one byte per row) rows:EncodeBatch. A delta is a run
+// of length-prefixed changes; a snapshot is one change without removals.
 namespace millrace::worker {
 namespace {
 
@@ -23,32 +23,42 @@ std::string EncodeChange(const RecordBatch& rows, const std::vector<uint8_t>& re
 
 RecordBatch EmptyBatch(const SchemaRef& schema) {
   std::vector<ColumnRef> columns;
-  for (const Field& field : schema->fields()) columns.push_back(std::make_shared<Column>(field.type));
+  for (const Field& field : schema->fields())
+    columns.push_back(std::make_shared<Column>(field.type));
   return RecordBatch(schema, std::move(columns), 0);
 }
 
 }  // namespace
 
-StreamTable::StreamTable(std::string name, SchemaRef schema, std::vector<int> key, ProgramRef delete_when, int64_t max_rows)
-    : name_(std::move(name)), schema_(std::move(schema)), key_(std::move(key)), delete_when_(std::move(delete_when)),
-      max_rows_(max_rows), rows_(EmptyBatch(schema_)) {}
+StreamTable::StreamTable(std::string name, SchemaRef schema, std::vector<int> key,
+                         ProgramRef delete_when, int64_t max_rows)
+    : name_(std::move(name)),
+      schema_(std::move(schema)),
+      key_(std::move(key)),
+      delete_when_(std::move(delete_when)),
+      max_rows_(max_rows),
+      rows_(EmptyBatch(schema_)) {}
 
 RecordBatch StreamTable::Visible(const RecordBatch& rows) const {
   std::vector<ColumnRef> columns;
-  for (const Field& field : schema_->fields()) columns.push_back(rows.column_ref(rows.schema().Find(field.name)));
+  for (const Field& field : schema_->fields())
+    columns.push_back(rows.column_ref(rows.schema().Find(field.name)));
   return RecordBatch(schema_, std::move(columns), rows.num_rows());
 }
 
-Result<std::vector<uint8_t>> StreamTable::Removed(const RecordBatch& rows, const RecordBatch& visible) const {
+Result<std::vector<uint8_t>> StreamTable::Removed(const RecordBatch& rows,
+                                                  const RecordBatch& visible) const {
   std::vector<uint8_t> removed(rows.num_rows(), 0);
   if (const Column* deleted = rows.Find(kDeleted)) {
-    for (size_t i = 0; i < removed.size(); ++i) removed[i] = !deleted->IsNull(i) && deleted->bools[i] != 0;
+    for (size_t i = 0; i < removed.size(); ++i)
+      removed[i] = !deleted->IsNull(i) && deleted->bools[i] != 0;
   }
   if (delete_when_ == nullptr) return removed;
   std::vector<uint32_t> selected;
   std::vector<BadRecord> errors;
   delete_when_->Select(visible, nullptr, &selected, &errors);
-  if (!errors.empty()) return InvalidError("table \"" + name_ + "\" deleteWhen: " + errors.front().message);
+  if (!errors.empty())
+    return InvalidError("table \"" + name_ + "\" deleteWhen: " + errors.front().message);
   for (const uint32_t row : selected) removed[row] = 1;
   return removed;
 }
@@ -83,7 +93,8 @@ Status StreamTable::Upsert(const RecordBatch& rows, const std::vector<uint8_t>& 
     if (!gone) kept.push_back(row);
   }
   if (static_cast<int64_t>(kept.size()) > max_rows_) {
-    return InvalidError("table \"" + name_ + "\" would hold " + std::to_string(kept.size()) + " rows; maxRows is " + std::to_string(max_rows_));
+    return InvalidError("table \"" + name_ + "\" would hold " + std::to_string(kept.size()) +
+                        " rows; maxRows is " + std::to_string(max_rows_));
   }
   const RecordBatch merged = all.Gather(kept);
   std::vector<ColumnRef> columns;
@@ -96,7 +107,8 @@ Status StreamTable::Upsert(const RecordBatch& rows, const std::vector<uint8_t>& 
 
 Result<TableVersionRef> StreamTable::Version() {
   if (version_ == nullptr) {
-    ASSIGN_OR_RETURN(version_, TableVersion::Build("stream-" + std::to_string(edition_), rows_, key_, max_rows_));
+    ASSIGN_OR_RETURN(version_, TableVersion::Build("stream-" + std::to_string(edition_), rows_,
+                                                   key_, max_rows_));
   }
   return version_;
 }
@@ -123,7 +135,8 @@ Status StreamTable::Restore(std::string_view snapshot, const std::vector<std::st
       WireReader change(changes.Bytes());
       const uint8_t version = change.U8();
       const std::string_view removed = change.Bytes();
-      if (!changes.ok() || !change.ok() || version != kVersion) return InternalError("StateLost: table \"" + name_ + "\" has a damaged blob");
+      if (!changes.ok() || !change.ok() || version != kVersion)
+        return InternalError("StateLost: table \"" + name_ + "\" has a damaged blob");
       ASSIGN_OR_RETURN(const RecordBatch rows, DecodeBatch(change.rest()));
       if (!(rows.schema() == *schema_) || removed.size() != rows.num_rows()) {
         return InternalError("StateLost: table \"" + name_ + "\" was written with another schema");

@@ -9,12 +9,14 @@
 
 namespace millrace::worker {
 
-// A table that a stream writes: each row replaces the one with its key; rows marked __deleted or matching deleteWhen remove it.
-// Shows what committed batches wrote. Loop thread only.
+// A table that a stream writes: each row replaces the one with its key; rows marked __deleted or
+// matching deleteWhen remove it. Shows what committed batches wrote. Loop thread only.
 class StreamTable {
  public:
-  // `schema`: visible fields of the stream, `key`: their indexes. `delete_when` may be null; it reads the same fields.
-  StreamTable(std::string name, SchemaRef schema, std::vector<int> key, ProgramRef delete_when, int64_t max_rows);
+  // `schema`: visible fields of the stream, `key`: their indexes. `delete_when` may be null; it
+  // reads the same fields.
+  StreamTable(std::string name, SchemaRef schema, std::vector<int> key, ProgramRef delete_when,
+              int64_t max_rows);
 
   const std::string& name() const { return name_; }
   // Takes a batch's rows, in order. kInvalid when the table would exceed max_rows.

@@ -18,12 +18,15 @@ namespace millrace::worker {
 // One immutable version of a look-up table: rows and an index by key. Thread-safe to read.
 class TableVersion {
  public:
-  // `key` are column indexes. kInvalid for a duplicate key (the message names it) or more than `max_rows` rows.
-  static Result<std::shared_ptr<const TableVersion>> Build(std::string version, RecordBatch rows, std::vector<int> key, int64_t max_rows);
+  // `key` are column indexes. kInvalid for a duplicate key (the message names it) or more than
+  // `max_rows` rows.
+  static Result<std::shared_ptr<const TableVersion>> Build(std::string version, RecordBatch rows,
+                                                           std::vector<int> key, int64_t max_rows);
 
   const std::string& version() const { return version_; }
   const RecordBatch& rows() const { return rows_; }
-  // Row of each encoded key, -1 where there is none. Keys are encoded as KeyEncoder does over the key fields in `key` order.
+  // Row of each encoded key, -1 where there is none. Keys are encoded as KeyEncoder does over the
+  // key fields in `key` order.
   void Find(std::span<const std::string_view> keys, std::vector<int64_t>* rows) const;
 
  private:
@@ -33,8 +36,8 @@ class TableVersion {
 };
 using TableVersionRef = std::shared_ptr<const TableVersion>;
 
-// Where a file, http or kafka table comes from. Load blocks; called from a background thread on `refreshInterval` (kafka: every
-// second), once before start. Equal versions have equal content.
+// Where a file, http or kafka table comes from. Load blocks; called from a background thread on
+// `refreshInterval` (kafka: every second), once before start. Equal versions have equal content.
 class TableLoader {
  public:
   virtual ~TableLoader() = default;
@@ -47,7 +50,9 @@ struct TableLoaderOptions {
   std::stop_token stop;    // ends waits for brokers
 };
 
-Result<Schema> TableSchema(const api::Table& table, api::Diagnostics* diagnostics, const std::string& path);
-Result<std::unique_ptr<TableLoader>> MakeTableLoader(const api::Table& table, const TableLoaderOptions& options);
+Result<Schema> TableSchema(const api::Table& table, api::Diagnostics* diagnostics,
+                           const std::string& path);
+Result<std::unique_ptr<TableLoader>> MakeTableLoader(const api::Table& table,
+                                                     const TableLoaderOptions& options);
 
 }  // namespace millrace::worker

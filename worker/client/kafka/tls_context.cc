@@ -36,8 +36,8 @@ struct FreeBioMethod {
   void operator()(BIO_METHOD* method) const { BIO_meth_free(method); }
 };
 
-// The library's own socket BIO with another write. OpenSSL 3.5 deprecates the getters and has nothing
-// in their place.
+// The library's own socket BIO with another write. OpenSSL 3.5 deprecates the getters and has
+// nothing in their place.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 const BIO_METHOD* SocketMethod() {

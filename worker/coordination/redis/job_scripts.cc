@@ -6,7 +6,8 @@
 namespace millrace::worker {
 namespace {
 
-// The checks that scripts share, in the order of the protocol: lost, halted, lease, generation, its state, doubt.
+// The checks that scripts share, in the order of the protocol: lost, halted, lease, generation, its
+// state, doubt.
 constexpr const char* kPrelude = R"lua(
 local J = KEYS[1]
 local function get(key, field) return redis.call('HGET', J .. key, field) or '' end
@@ -122,7 +123,8 @@ redis.call('HSET', J .. ':job', 'halt', ARGV[3])
 return {'ok', ''}
 )lua");
 
-// token, epoch, observed batch, observed generation, specGen, name, fence, specHash, slots, most slots, data, spec
+// token, epoch, observed batch, observed generation, specGen, name, fence, specHash, slots, most
+// slots, data, spec
 const JobScript kNewGenerationScript = Make("new generation", R"lua(
 local bad = guard() or leader(ARGV[1], ARGV[2])
 if bad then return bad end

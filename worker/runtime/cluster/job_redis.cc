@@ -9,15 +9,20 @@
 namespace millrace::worker {
 namespace {
 
-constexpr RedisScript kSecret{"secret", "redis.call('SET', KEYS[1], ARGV[1], 'NX') return redis.call('GET', KEYS[1])"};
+constexpr RedisScript kSecret{
+    "secret", "redis.call('SET', KEYS[1], ARGV[1], 'NX') return redis.call('GET', KEYS[1])"};
 
 }  // namespace
 
-Result<JobRedis> JobRedis::Create(const api::StreamingJob& job, const std::string& job_id, const std::string& secrets_directory, Clock* clock,
+Result<JobRedis> JobRedis::Create(const api::StreamingJob& job, const std::string& job_id,
+                                  const std::string& secrets_directory, Clock* clock,
                                   std::stop_token stop) {
-  const auto* state = job.spec.state ? std::get_if<api::RedisState>(&job.spec.state->kind) : nullptr;
+  const auto* state =
+      job.spec.state ? std::get_if<api::RedisState>(&job.spec.state->kind) : nullptr;
   if (state == nullptr) {
-    return InvalidError("spec.state: workers of one job meet in Redis; add, for example, state: {redis: {addresses: [\"redis:6379\"]}}, or use `millrace run`");
+    return InvalidError(
+        "spec.state: workers of one job meet in Redis; add, for example, state: {redis: "
+        "{addresses: [\"redis:6379\"]}}, or use `millrace run`");
   }
   JobRedis redis;
   redis.settings_ = RedisSettingsOf(*state, secrets_directory);
@@ -38,19 +43,24 @@ Result<std::unique_ptr<RedisClient>> JobRedis::Connect(RedisCounts* counts) cons
 
 Result<std::unique_ptr<JobStore>> JobRedis::MakeStore(RedisCounts* counts) const {
   ASSIGN_OR_RETURN(std::unique_ptr<RedisClient> client, Connect(counts));
-  return std::unique_ptr<JobStore>(std::make_unique<RedisJobStore>(std::move(client), base_, stop_));
+  return std::unique_ptr<JobStore>(
+      std::make_unique<RedisJobStore>(std::move(client), base_, stop_));
 }
 
 Status JobRedis::CheckSafety(bool accept_loss) const {
   ASSIGN_OR_RETURN(const std::unique_ptr<RedisClient> client, Connect());
   RETURN_IF_ERROR(client->Connect(stop_));
   ASSIGN_OR_RETURN(const RedisSafety safety, CheckRedisSafety(client.get(), base_, stop_));
-  for (const std::string& warning : safety.warnings) Log(LogLevel::kWarn, "state in redis", {{"text", warning}});
+  for (const std::string& warning : safety.warnings)
+    Log(LogLevel::kWarn, "state in redis", {{"text", warning}});
   if (safety.losses.empty()) return OkStatus();
   if (!accept_loss) {
-    return InvalidError("spec.state.redis: UnsafeStateStore: " + Join(safety.losses, "; ") + ". Change the server's settings, or accept the loss with --accept-redis-loss");
+    return InvalidError(
+        "spec.state.redis: UnsafeStateStore: " + Join(safety.losses, "; ") +
+        ". Change the server's settings, or accept the loss with --accept-redis-loss");
   }
-  for (const std::string& loss : safety.losses) Log(LogLevel::kWarn, "loss accepted", {{"text", loss}});
+  for (const std::string& loss : safety.losses)
+    Log(LogLevel::kWarn, "loss accepted", {{"text", loss}});
   return OkStatus();
 }
 
@@ -65,9 +75,12 @@ Status JobRedis::JoinJob(const OwnSpec& own) const {
   RETURN_IF_ERROR(CheckEdit(facts, own));
   if (own.generation < facts.spec_gen) {
     Log(LogLevel::kWarn, "the job has gone on to a newer job file; this worker stands by",
-        {{"generation", std::to_string(own.generation)}, {"running", std::to_string(facts.spec_gen)}});
+        {{"generation", std::to_string(own.generation)},
+         {"running", std::to_string(facts.spec_gen)}});
   } else if (own.hash != facts.spec_hash) {
-    Log(LogLevel::kInfo, "the job runs another job file; this worker stands by until its workers leave or enough of this one wait",
+    Log(LogLevel::kInfo,
+        "the job runs another job file; this worker stands by until its workers leave or enough of "
+        "this one wait",
         {{"spec", own.hash.substr(0, 8)}, {"running", facts.spec_hash.substr(0, 8)}});
   }
   return OkStatus();

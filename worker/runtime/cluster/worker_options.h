@@ -18,7 +18,7 @@ struct WorkerOptions {
   std::string job_id;                  // overrides spec.state.id
   Duration lease = std::chrono::seconds(10);
   Duration grace = std::chrono::seconds(60);
-  int threads = 0;                     // 0: one per core
+  int threads = 0;  // 0: one per core
   std::string metrics_address;
   bool accept_redis_loss = false;
 };

@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::string_view kFirstLine = "kafka\t1";
 
-Status Damaged(std::string_view line) { return InternalError("damaged Kafka cursor: " + Excerpt(line)); }
+Status Damaged(std::string_view line) {
+  return InternalError("damaged Kafka cursor: " + Excerpt(line));
+}
 
 Result<int64_t> Number(std::string_view text, std::string_view line) {
   const std::optional<int64_t> number = ParseNumber(text);
@@ -41,8 +43,8 @@ std::string KafkaCursor::Encode() const {
   std::string text(kFirstLine);
   for (const auto& [name, id] : topic_ids) text += "\ntopic\t" + name + "\t" + id;
   for (const KafkaUnit& unit : units) {
-    text += "\nunit\t" + unit.topic + "\t" + std::to_string(unit.partition) + "\t" + std::to_string(unit.start) + "\t" +
-            (unit.end ? std::to_string(*unit.end) : "-");
+    text += "\nunit\t" + unit.topic + "\t" + std::to_string(unit.partition) + "\t" +
+            std::to_string(unit.start) + "\t" + (unit.end ? std::to_string(*unit.end) : "-");
   }
   return text;
 }
@@ -66,7 +68,9 @@ Result<KafkaCursor> KafkaCursor::Decode(std::string_view text) {
   return cursor;
 }
 
-std::string KafkaProof::Encode() const { return topic + "\t" + std::to_string(partition) + "\t" + topic_id; }
+std::string KafkaProof::Encode() const {
+  return topic + "\t" + std::to_string(partition) + "\t" + topic_id;
+}
 
 Result<KafkaProof> KafkaProof::Decode(std::string_view text) {
   const std::vector<std::string_view> fields = Split(text, '\t');
@@ -75,6 +79,8 @@ Result<KafkaProof> KafkaProof::Decode(std::string_view text) {
   return KafkaProof{std::string(fields[0]), static_cast<int>(partition), std::string(fields[2])};
 }
 
-std::string KafkaPartitionName(std::string_view topic, int partition) { return std::string(topic) + "/" + std::to_string(partition); }
+std::string KafkaPartitionName(std::string_view topic, int partition) {
+  return std::string(topic) + "/" + std::to_string(partition);
+}
 
 }  // namespace millrace::worker

@@ -21,10 +21,10 @@ struct KafkaUnit {
   bool operator==(const KafkaUnit&) const = default;
 };
 
-// What a Kafka source has decided once and for all: which partitions it reads, from where, under which unit numbers, and the ids
-// of their topics, by which a recreated topic is told from the one that was read. Units are numbered as they are found and never
-// change. A value.
-// Stored form, version 1, fields separated by tabs, one line each:
+// What a Kafka source has decided once and for all: which partitions it reads, from where, under
+// which unit numbers, and the ids of their topics, by which a recreated topic is told from the one
+// that was read. Units are numbered as they are found and never change. A value. Stored form,
+// version 1, fields separated by tabs, one line each:
 //   kafka 1 | topic <name> <id> | unit <topic> <partition> <start> <end or ->
 struct KafkaCursor {
   std::map<std::string, std::string> topic_ids;
@@ -39,7 +39,8 @@ struct KafkaCursor {
   bool operator==(const KafkaCursor&) const = default;
 };
 
-// What a plan notes of a range, so that it can be read without the cursor: "<topic>\t<partition>\t<topic id>".
+// What a plan notes of a range, so that it can be read without the cursor:
+// "<topic>\t<partition>\t<topic id>".
 struct KafkaProof {
   std::string topic;
   int partition = 0;

@@ -29,7 +29,8 @@ std::vector<int64_t> OffsetsOf(const KafkaRecords& records) {
   if (!records.offsets.empty()) return records.offsets;
   std::vector<int64_t> offsets;
   offsets.reserve(records.values.size());
-  for (size_t i = 0; i < records.values.size(); ++i) offsets.push_back(records.first_offset + static_cast<int64_t>(i));
+  for (size_t i = 0; i < records.values.size(); ++i)
+    offsets.push_back(records.first_offset + static_cast<int64_t>(i));
   return offsets;
 }
 
@@ -45,8 +46,10 @@ std::shared_ptr<Column> Keys(const KafkaRecords& records) {
   column->Reserve(records.keys.size());
   for (size_t i = 0; i < records.keys.size(); ++i) {
     const bool null = !records.null_keys.empty() && records.null_keys[i] != 0;
-    if (null) column->AppendNull();
-    else column->AppendView(records.keys[i]);
+    if (null)
+      column->AppendNull();
+    else
+      column->AppendView(records.keys[i]);
   }
   return column;
 }
@@ -56,7 +59,8 @@ Result<std::shared_ptr<Column>> Headers(const KafkaRecords& records) {
   std::map<std::string_view, std::string_view> row;
   for (const std::string_view raw : records.headers) {
     row.clear();
-    RETURN_IF_ERROR(ForEachKafkaHeader(raw, [&row](const KafkaHeader& header) { row[header.name] = header.value; }));
+    RETURN_IF_ERROR(ForEachKafkaHeader(
+        raw, [&row](const KafkaHeader& header) { row[header.name] = header.value; }));
     for (const auto& [name, value] : row) {
       column->children[0]->AppendView(name);
       column->children[1]->AppendView(value);
@@ -82,7 +86,9 @@ void KafkaHiddenFields::AddTo(Schema* schema) {
 }
 
 KafkaHiddenFields::KafkaHiddenFields(const Schema* wanted) {
-  const auto wants = [wanted](std::string_view name) { return wanted == nullptr || wanted->Find(name) >= 0; };
+  const auto wants = [wanted](std::string_view name) {
+    return wanted == nullptr || wanted->Find(name) >= 0;
+  };
   key_ = wants(kKey);
   topic_ = wants(kTopic);
   partition_ = wants(kPartition);
@@ -92,10 +98,13 @@ KafkaHiddenFields::KafkaHiddenFields(const Schema* wanted) {
   tombstone_ = wants(kTombstone);
 }
 
-Status KafkaHiddenFields::Fill(const KafkaRecords& records, const std::shared_ptr<const std::string>& topic, int partition,
-                             RawRecords* raw) const {
+Status KafkaHiddenFields::Fill(const KafkaRecords& records,
+                               const std::shared_ptr<const std::string>& topic, int partition,
+                               RawRecords* raw) const {
   const size_t rows = records.values.size();
-  const auto add = [raw](std::string_view name, std::shared_ptr<Column> column) { raw->hidden.emplace_back(name, std::move(column)); };
+  const auto add = [raw](std::string_view name, std::shared_ptr<Column> column) {
+    raw->hidden.emplace_back(name, std::move(column));
+  };
   if (key_) {
     auto keys = Keys(records);
     for (const Owner& owner : records.owners) keys->AddOwner(owner);

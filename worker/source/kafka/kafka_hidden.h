@@ -9,8 +9,8 @@
 
 namespace millrace::worker {
 
-// The hidden fields of Kafka records: __key (bytes?), __topic, __partition, __offset, __timestamp, __headers (map<string,bytes>, of
-// equal names the last one), __tombstone. A value.
+// The hidden fields of Kafka records: __key (bytes?), __topic, __partition, __offset, __timestamp,
+// __headers (map<string,bytes>, of equal names the last one), __tombstone. A value.
 class KafkaHiddenFields {
  public:
   // Adds all of them to `schema`.
@@ -22,7 +22,8 @@ class KafkaHiddenFields {
   // What must be fetched for them.
   KafkaColumns columns() const { return {key_, timestamp_, headers_}; }
   // Adds the columns of `records` to `raw->hidden`. kInternal for malformed headers.
-  Status Fill(const KafkaRecords& records, const std::shared_ptr<const std::string>& topic, int partition, RawRecords* raw) const;
+  Status Fill(const KafkaRecords& records, const std::shared_ptr<const std::string>& topic,
+              int partition, RawRecords* raw) const;
 
  private:
   bool key_ = false;

@@ -19,19 +19,27 @@ struct Backlog {
   int64_t records() const { return end - from; }
 };
 
-Status OutOfRange(const KafkaOfferOptions& options, const KafkaUnit& unit, int64_t from, const KafkaPartitionView& view) {
-  return GoneError("OffsetOutOfRange: " + KafkaPartitionName(unit.topic, unit.partition) + " is to be read from offset " +
-                   std::to_string(from) + ", but the broker has " + std::to_string(view.first) + " to " + std::to_string(view.end) +
+Status OutOfRange(const KafkaOfferOptions& options, const KafkaUnit& unit, int64_t from,
+                  const KafkaPartitionView& view) {
+  return GoneError("OffsetOutOfRange: " + KafkaPartitionName(unit.topic, unit.partition) +
+                   " is to be read from offset " + std::to_string(from) + ", but the broker has " +
+                   std::to_string(view.first) + " to " + std::to_string(view.end) +
                    ": records were dropped before \"" + options.source +
                    "\" read them. Set onMissingOffsets: Earliest or Latest to go on without them");
 }
 
 // Where to go on when records before `view.first` are gone.
-Result<int64_t> SkipMissing(const KafkaOfferOptions& options, const KafkaUnit& unit, int64_t from, const KafkaPartitionView& view) {
-  if (options.on_missing_offsets == MissingOffsets::kFail) return OutOfRange(options, unit, from, view);
-  const int64_t to = options.on_missing_offsets == MissingOffsets::kEarliest ? view.first : view.end;
+Result<int64_t> SkipMissing(const KafkaOfferOptions& options, const KafkaUnit& unit, int64_t from,
+                            const KafkaPartitionView& view) {
+  if (options.on_missing_offsets == MissingOffsets::kFail)
+    return OutOfRange(options, unit, from, view);
+  const int64_t to =
+      options.on_missing_offsets == MissingOffsets::kEarliest ? view.first : view.end;
   Log(LogLevel::kWarn, "records are gone, going on without them",
-      {{"source", options.source}, {"partition", KafkaPartitionName(unit.topic, unit.partition)}, {"from", std::to_string(from)}, {"to", std::to_string(to)}});
+      {{"source", options.source},
+       {"partition", KafkaPartitionName(unit.topic, unit.partition)},
+       {"from", std::to_string(from)},
+       {"to", std::to_string(to)}});
   return to;
 }
 
@@ -42,10 +50,13 @@ Result<int64_t> NextOffset(const KafkaUnit& unit, int number, const SourcePositi
 }
 
 const KafkaPartitionView* FindView(const KafkaView& view, const KafkaUnit& unit) {
-  const auto it = std::lower_bound(view.partitions.begin(), view.partitions.end(), unit, [](const KafkaPartitionView& a, const KafkaUnit& b) {
-    return std::tie(a.topic, a.partition) < std::tie(b.topic, b.partition);
-  });
-  const bool found = it != view.partitions.end() && it->topic == unit.topic && it->partition == unit.partition;
+  const auto it =
+      std::lower_bound(view.partitions.begin(), view.partitions.end(), unit,
+                       [](const KafkaPartitionView& a, const KafkaUnit& b) {
+                         return std::tie(a.topic, a.partition) < std::tie(b.topic, b.partition);
+                       });
+  const bool found =
+      it != view.partitions.end() && it->topic == unit.topic && it->partition == unit.partition;
   return found ? &*it : nullptr;
 }
 
@@ -59,16 +70,19 @@ std::optional<int64_t> EndOf(const KafkaUnit& unit, const KafkaBounds& bounds) {
 int64_t ShareOf(const Backlog& backlog, int64_t total, const OfferRequest& request) {
   int64_t records = backlog.records();
   if (request.max_records > 0 && total > request.max_records) {
-    const double share = static_cast<double>(request.max_records) * static_cast<double>(records) / static_cast<double>(total);
+    const double share = static_cast<double>(request.max_records) * static_cast<double>(records) /
+                         static_cast<double>(total);
     records = std::clamp<int64_t>(static_cast<int64_t>(share), 1, records);
   }
-  if (request.max_records_per_partition > 0) records = std::min(records, request.max_records_per_partition);
+  if (request.max_records_per_partition > 0)
+    records = std::min(records, request.max_records_per_partition);
   return records;
 }
 
 }  // namespace
 
-bool ExtendCursor(const KafkaView& view, const KafkaBounds& bounds, const KafkaOfferOptions& options, KafkaCursor* cursor) {
+bool ExtendCursor(const KafkaView& view, const KafkaBounds& bounds,
+                  const KafkaOfferOptions& options, KafkaCursor* cursor) {
   const KafkaCursor before = *cursor;
   for (KafkaUnit& unit : cursor->units) {
     if (!options.bounded) unit.end.reset();
@@ -87,8 +101,8 @@ bool ExtendCursor(const KafkaView& view, const KafkaBounds& bounds, const KafkaO
   return *cursor != before;
 }
 
-Result<SourceOffer> OfferKafka(const KafkaCursor& cursor, const KafkaView& view, const KafkaOfferOptions& options,
-                               const OfferRequest& request) {
+Result<SourceOffer> OfferKafka(const KafkaCursor& cursor, const KafkaView& view,
+                               const KafkaOfferOptions& options, const OfferRequest& request) {
   std::vector<Backlog> backlogs;
   int64_t total = 0;
   bool ended = options.bounded && !cursor.units.empty();
@@ -100,7 +114,8 @@ Result<SourceOffer> OfferKafka(const KafkaCursor& cursor, const KafkaView& view,
     if (partition != nullptr && !done && from < partition->first) {
       ASSIGN_OR_RETURN(from, SkipMissing(options, unit, from, *partition));
     }
-    const int64_t end = partition == nullptr ? from : std::min(partition->end, unit.end.value_or(partition->end));
+    const int64_t end =
+        partition == nullptr ? from : std::min(partition->end, unit.end.value_or(partition->end));
     ended = ended && unit.end && std::max(from, end) >= *unit.end;
     if (end <= from) continue;
     backlogs.push_back({static_cast<int>(i), from, end});
@@ -112,7 +127,8 @@ Result<SourceOffer> OfferKafka(const KafkaCursor& cursor, const KafkaView& view,
     const KafkaUnit& unit = cursor.units[backlog.unit];
     const int64_t records = ShareOf(backlog, total, request);
     const KafkaProof proof{unit.topic, unit.partition, cursor.topic_ids.at(unit.topic)};
-    offer.ranges.push_back({backlog.unit, std::to_string(backlog.from), std::to_string(backlog.from + records), proof.Encode(), records});
+    offer.ranges.push_back({backlog.unit, std::to_string(backlog.from),
+                            std::to_string(backlog.from + records), proof.Encode(), records});
     offer.lag_records += backlog.records() - records;
   }
   offer.ended = ended && offer.lag_records == 0;

@@ -26,7 +26,8 @@ struct KafkaView {
 
 using KafkaOffsets = std::map<std::string, int64_t>;  // by "topic/partition"
 
-// Where partitions begin and end: starts as a first start finds them, ends as the first start with endAt does.
+// Where partitions begin and end: starts as a first start finds them, ends as the first start with
+// endAt does.
 struct KafkaBounds {
   KafkaOffsets starts;
   KafkaOffsets ends;
@@ -38,14 +39,17 @@ struct KafkaOfferOptions {
   bool bounded = false;  // endAt: partitions without an end in the bounds are not read
 };
 
-// Adds the partitions of `view` that `cursor` lacks, from their bound or else their first record, and gives all of them ends or
-// takes those away, as the job has endAt or not. True when anything changed. Pure.
-bool ExtendCursor(const KafkaView& view, const KafkaBounds& bounds, const KafkaOfferOptions& options, KafkaCursor* cursor);
+// Adds the partitions of `view` that `cursor` lacks, from their bound or else their first record,
+// and gives all of them ends or takes those away, as the job has endAt or not. True when anything
+// changed. Pure.
+bool ExtendCursor(const KafkaView& view, const KafkaBounds& bounds,
+                  const KafkaOfferOptions& options, KafkaCursor* cursor);
 
-// What could be read after `request.position` of the partitions of `cursor`; `view` says how far each reaches. A limit on all
-// partitions is shared out by lag. Pure. kGone "OffsetOutOfRange: ..." with the wanted and the available offsets where the broker
-// has dropped records that were not read yet and the policy is Fail.
-Result<SourceOffer> OfferKafka(const KafkaCursor& cursor, const KafkaView& view, const KafkaOfferOptions& options,
-                               const OfferRequest& request);
+// What could be read after `request.position` of the partitions of `cursor`; `view` says how far
+// each reaches. A limit on all partitions is shared out by lag. Pure. kGone "OffsetOutOfRange: ..."
+// with the wanted and the available offsets where the broker has dropped records that were not read
+// yet and the policy is Fail.
+Result<SourceOffer> OfferKafka(const KafkaCursor& cursor, const KafkaView& view,
+                               const KafkaOfferOptions& options, const OfferRequest& request);
 
 }  // namespace millrace::worker

@@ -11,12 +11,14 @@ using MissingOffsets = api::KafkaSource::MissingOffsets;
 
 KafkaView View(std::vector<KafkaPartitionView> partitions) {
   KafkaView view;
-  for (const KafkaPartitionView& partition : partitions) view.topic_ids[partition.topic] = "id-" + partition.topic;
+  for (const KafkaPartitionView& partition : partitions)
+    view.topic_ids[partition.topic] = "id-" + partition.topic;
   view.partitions = std::move(partitions);
   return view;
 }
 
-KafkaCursor CursorOver(const KafkaView& view, const KafkaBounds& bounds = {}, bool bounded = false) {
+KafkaCursor CursorOver(const KafkaView& view, const KafkaBounds& bounds = {},
+                       bool bounded = false) {
   KafkaCursor cursor;
   ExtendCursor(view, bounds, {"lines", MissingOffsets::kFail, bounded}, &cursor);
   return cursor;
@@ -26,11 +28,13 @@ KafkaCursor CursorOver(const KafkaView& view, const KafkaBounds& bounds = {}, bo
 std::string Ranges(const Result<SourceOffer>& offer) {
   if (!offer.ok()) return offer.status().message();
   std::string text;
-  for (const PartitionRange& range : offer->ranges) text += std::to_string(range.partition) + ":" + range.from + "-" + range.to + " ";
+  for (const PartitionRange& range : offer->ranges)
+    text += std::to_string(range.partition) + ":" + range.from + "-" + range.to + " ";
   return text + (offer->ended ? "end" : "lag " + std::to_string(offer->lag_records));
 }
 
-std::string Offered(const KafkaCursor& cursor, const KafkaView& view, const SourcePosition& position, int64_t max_records = 0,
+std::string Offered(const KafkaCursor& cursor, const KafkaView& view,
+                    const SourcePosition& position, int64_t max_records = 0,
                     int64_t max_per_partition = 0, KafkaOfferOptions options = {"lines"}) {
   OfferRequest request;
   request.position = &position;
@@ -61,7 +65,8 @@ TEST(KafkaPlannerTest, HoldsTheUsersLimitOfEachPartition) {
 
 TEST(KafkaPlannerTest, BeginsWhereAFirstStartSays) {
   const KafkaView view = View({{"a", 0, 0, 100}, {"a", 1, 0, 100}});
-  EXPECT_EQ(Offered(CursorOver(view, {{{"a/0", 70}, {"a/1", 100}}, {}}), view, {}), "0:70-100 lag 0");
+  EXPECT_EQ(Offered(CursorOver(view, {{{"a/0", 70}, {"a/1", 100}}, {}}), view, {}),
+            "0:70-100 lag 0");
 }
 
 TEST(KafkaPlannerTest, PartitionsFoundLaterStartAtTheirFirstRecordUnderNewUnits) {
@@ -89,7 +94,8 @@ TEST(KafkaPlannerTest, EndsComeAndGoWithTheJobsEndAt) {
   const KafkaBounds bounds{{}, {{"a/0", 60}, {"a/1", 30}}};
   EXPECT_TRUE(ExtendCursor(view, bounds, bounded, &cursor));
   EXPECT_EQ(Offered(cursor, view, {"", {{0, "50"}}}, 0, 0, bounded), "0:50-60 1:0-30 end");
-  EXPECT_FALSE(ExtendCursor(View({{"a", 0, 0, 100}, {"a", 2, 0, 9}}), bounds, bounded, &cursor)) << "found later";
+  EXPECT_FALSE(ExtendCursor(View({{"a", 0, 0, 100}, {"a", 2, 0, 9}}), bounds, bounded, &cursor))
+      << "found later";
   EXPECT_TRUE(ExtendCursor(view, {}, {"lines"}, &cursor));
   EXPECT_EQ(Offered(cursor, view, {"", {{0, "60"}, {1, "30"}}}), "0:60-100 1:30-100 lag 0");
 }
@@ -99,9 +105,11 @@ TEST(KafkaPlannerTest, FollowsThePolicyForRecordsThatAreGone) {
   const KafkaCursor cursor = CursorOver(View({{"a", 0, 0, 10}}));
   const SourcePosition position{"", {{0, "10"}}};
   EXPECT_EQ(Offered(cursor, view, position),
-            "OffsetOutOfRange: a/0 is to be read from offset 10, but the broker has 60 to 100: records were dropped before \"lines\" "
+            "OffsetOutOfRange: a/0 is to be read from offset 10, but the broker has 60 to 100: "
+            "records were dropped before \"lines\" "
             "read them. Set onMissingOffsets: Earliest or Latest to go on without them");
-  EXPECT_EQ(Offered(cursor, view, position, 0, 0, {"lines", MissingOffsets::kEarliest}), "0:60-100 lag 0");
+  EXPECT_EQ(Offered(cursor, view, position, 0, 0, {"lines", MissingOffsets::kEarliest}),
+            "0:60-100 lag 0");
   EXPECT_EQ(Offered(cursor, view, position, 0, 0, {"lines", MissingOffsets::kLatest}), "lag 0");
 }
 
@@ -120,8 +128,10 @@ TEST(KafkaCursorTest, IsReadBackAsItWasWritten) {
 }
 
 TEST(KafkaCursorTest, RefusesDamagedText) {
-  for (const char* text : {"kafka\t2", "kafka\t1\nunit\ta\t0\t1", "kafka\t1\nunit\ta\tx\t1\t-", "kafka\t1\nother\ta\tb"}) {
-    EXPECT_THAT(KafkaCursor::Decode(text).status().message(), HasSubstr("damaged Kafka cursor")) << text;
+  for (const char* text : {"kafka\t2", "kafka\t1\nunit\ta\t0\t1", "kafka\t1\nunit\ta\tx\t1\t-",
+                           "kafka\t1\nother\ta\tb"}) {
+    EXPECT_THAT(KafkaCursor::Decode(text).status().message(), HasSubstr("damaged Kafka cursor"))
+        << text;
   }
 }
 

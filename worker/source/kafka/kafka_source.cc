@@ -29,40 +29,58 @@ KafkaClientOptions ClientOptions(const api::KafkaSource& spec, const SourceOptio
 }
 
 // Four looks a batch, so that what arrived is in the next one.
-Duration PollInterval(Duration batch_interval) { return std::clamp(batch_interval / 4, kMinPollInterval, kMaxPollInterval); }
+Duration PollInterval(Duration batch_interval) {
+  return std::clamp(batch_interval / 4, kMinPollInterval, kMaxPollInterval);
+}
 
-// How often new topics and partitions are looked for: metadata.max.age.ms when it is shorter than the default.
+// How often new topics and partitions are looked for: metadata.max.age.ms when it is shorter than
+// the default.
 Duration MetadataInterval(const api::KafkaSource& spec) {
   const auto found = spec.properties.find("metadata.max.age.ms");
-  const std::optional<int64_t> millis = found == spec.properties.end() ? std::nullopt : ParseNumber(found->second);
+  const std::optional<int64_t> millis =
+      found == spec.properties.end() ? std::nullopt : ParseNumber(found->second);
   if (!millis || *millis <= 0) return kMetadataInterval;
   return std::min<Duration>(kMetadataInterval, std::chrono::milliseconds(*millis));
 }
 
-int64_t Millis(TimePoint time) { return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count(); }
+int64_t Millis(TimePoint time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
 
 KafkaOffsets EndsOf(const KafkaView& view) {
   KafkaOffsets ends;
-  for (const KafkaPartitionView& partition : view.partitions) ends[KafkaPartitionName(partition.topic, partition.partition)] = partition.end;
+  for (const KafkaPartitionView& partition : view.partitions)
+    ends[KafkaPartitionName(partition.topic, partition.partition)] = partition.end;
   return ends;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Source>> KafkaSource::Create(std::string name, const api::KafkaSource& spec, const SourceOptions& options) {
-  ASSIGN_OR_RETURN(std::unique_ptr<KafkaCluster> cluster, KafkaCluster::Create(ClientOptions(spec, options), options.clock));
+Result<std::unique_ptr<Source>> KafkaSource::Create(std::string name, const api::KafkaSource& spec,
+                                                    const SourceOptions& options) {
+  ASSIGN_OR_RETURN(std::unique_ptr<KafkaCluster> cluster,
+                   KafkaCluster::Create(ClientOptions(spec, options), options.clock));
   ASSIGN_OR_RETURN(std::unique_ptr<KafkaOffsetMirror> mirror,
-                   KafkaOffsetMirror::Create(ClientOptions(spec, options), spec.group_id.value_or(options.group_id)));
-  return std::unique_ptr<Source>(new KafkaSource(std::move(name), spec, options, std::move(cluster), std::move(mirror)));
+                   KafkaOffsetMirror::Create(ClientOptions(spec, options),
+                                             spec.group_id.value_or(options.group_id)));
+  return std::unique_ptr<Source>(
+      new KafkaSource(std::move(name), spec, options, std::move(cluster), std::move(mirror)));
 }
 
-KafkaSource::KafkaSource(std::string name, const api::KafkaSource& spec, const SourceOptions& options, std::unique_ptr<KafkaCluster> cluster,
+KafkaSource::KafkaSource(std::string name, const api::KafkaSource& spec,
+                         const SourceOptions& options, std::unique_ptr<KafkaCluster> cluster,
                          std::unique_ptr<KafkaOffsetMirror> mirror)
-    : name_(std::move(name)), spec_(spec), hidden_(options.wanted.get()), clock_(options.clock),
+    : name_(std::move(name)),
+      spec_(spec),
+      hidden_(options.wanted.get()),
+      clock_(options.clock),
       offering_{name_, spec.on_missing_offsets, spec.end_at.has_value()},
-      stop_with_job_(options.stop, [this] { stop_.request_stop(); }), poll_interval_(PollInterval(options.batch_interval)), cluster_(std::move(cluster)),
-      watcher_(std::make_unique<KafkaWatcher>(KafkaWatcherOptions{name_, spec, poll_interval_, MetadataInterval(spec)},
-                                              cluster_.get(), options.clock)),
+      stop_with_job_(options.stop, [this] { stop_.request_stop(); }),
+      poll_interval_(PollInterval(options.batch_interval)),
+      cluster_(std::move(cluster)),
+      watcher_(std::make_unique<KafkaWatcher>(
+          KafkaWatcherOptions{name_, spec, poll_interval_, MetadataInterval(spec)}, cluster_.get(),
+          options.clock)),
       mirror_(std::move(mirror)) {}
 
 KafkaSource::~KafkaSource() { Stop(); }
@@ -84,8 +102,9 @@ Status KafkaSource::Start(const SourcePosition& position) {
   } else {
     RETURN_IF_ERROR(WaitForPosition(position));
   }
-  const bool ends_known = !cursor_.units.empty() && std::all_of(cursor_.units.begin(), cursor_.units.end(),
-                                                                [](const KafkaUnit& unit) { return unit.end.has_value(); });
+  const bool ends_known = !cursor_.units.empty() &&
+                          std::all_of(cursor_.units.begin(), cursor_.units.end(),
+                                      [](const KafkaUnit& unit) { return unit.end.has_value(); });
   if (spec_.end_at && !ends_known) {
     ASSIGN_OR_RETURN(bounds_.ends, FindEnds(view));
   }
@@ -107,18 +126,22 @@ Result<KafkaOffsets> KafkaSource::FindEnds(const KafkaView& view) {
   const auto* time = std::get_if<TimePoint>(&*spec_.end_at);
   if (time == nullptr) return EndsOf(view);
   if (*time <= clock_->Now()) return OffsetsAt(view, *time);
-  return InvalidError("endAt.timestamp " + FormatRfc3339(*time) + " is in the future: where the source ends cannot be known yet");
+  return InvalidError("endAt.timestamp " + FormatRfc3339(*time) +
+                      " is in the future: where the source ends cannot be known yet");
 }
 
 // The first offset at or after `time` of every partition, else its end.
 Result<KafkaOffsets> KafkaSource::OffsetsAt(const KafkaView& view, TimePoint time) {
   std::vector<KafkaOffsetQuery> queries;
-  for (const KafkaPartitionView& partition : view.partitions) queries.push_back({{partition.topic, partition.partition}, Millis(time)});
-  ASSIGN_OR_RETURN(const std::vector<KafkaOffsetAnswer> answers, cluster_->ListOffsets(queries, IsolationOf(spec_), stop_.get_token()));
+  for (const KafkaPartitionView& partition : view.partitions)
+    queries.push_back({{partition.topic, partition.partition}, Millis(time)});
+  ASSIGN_OR_RETURN(const std::vector<KafkaOffsetAnswer> answers,
+                   cluster_->ListOffsets(queries, IsolationOf(spec_), stop_.get_token()));
   KafkaOffsets offsets = EndsOf(view);
   for (const KafkaOffsetAnswer& answer : answers) {
     RETURN_IF_ERROR(answer.status);
-    if (answer.offset >= 0) offsets[KafkaPartitionName(answer.where.topic, answer.where.partition)] = answer.offset;
+    if (answer.offset >= 0)
+      offsets[KafkaPartitionName(answer.where.topic, answer.where.partition)] = answer.offset;
   }
   return offsets;
 }
@@ -128,18 +151,22 @@ Status KafkaSource::CheckGiven(const KafkaView& view, const KafkaOffsets& given)
   for (const KafkaPartitionView& partition : view.partitions) {
     const std::string name = KafkaPartitionName(partition.topic, partition.partition);
     const auto offset = given.find(name);
-    if (offset == given.end()) return NotFoundError("startFrom.offsets has no offset for " + name + "; every partition needs one");
+    if (offset == given.end())
+      return NotFoundError("startFrom.offsets has no offset for " + name +
+                           "; every partition needs one");
     if (offset->second < partition.first || offset->second > partition.end) {
-      return NotFoundError("startFrom.offsets: " + name + " has offsets " + std::to_string(partition.first) + " to " +
-                           std::to_string(partition.end) + ", not " + std::to_string(offset->second));
+      return NotFoundError(
+          "startFrom.offsets: " + name + " has offsets " + std::to_string(partition.first) +
+          " to " + std::to_string(partition.end) + ", not " + std::to_string(offset->second));
     }
     ++found;
   }
   if (found == given.size()) return OkStatus();
   for (const auto& [name, offset] : given) {
-    const bool known = std::any_of(view.partitions.begin(), view.partitions.end(), [&](const KafkaPartitionView& partition) {
-      return KafkaPartitionName(partition.topic, partition.partition) == name;
-    });
+    const bool known = std::any_of(
+        view.partitions.begin(), view.partitions.end(), [&](const KafkaPartitionView& partition) {
+          return KafkaPartitionName(partition.topic, partition.partition) == name;
+        });
     if (!known) return NotFoundError("startFrom.offsets names " + name + ", which does not exist");
   }
   return OkStatus();
@@ -152,7 +179,8 @@ Status KafkaSource::WaitForPosition(const SourcePosition& position) {
     ASSIGN_OR_RETURN(const KafkaView view, watcher_->view());
     const Status status = CheckPosition(view, position);
     if (status.ok() || clock_->Monotonic() >= deadline) return status;
-    if (!clock_->SleepFor(kCatchUpPoll, stop_.get_token())) return AbortedError("stopped while waiting for " + name_);
+    if (!clock_->SleepFor(kCatchUpPoll, stop_.get_token()))
+      return AbortedError("stopped while waiting for " + name_);
     RETURN_IF_ERROR(watcher_->LookNow(cursor_.topic_ids, stop_.get_token()));
   }
 }
@@ -163,8 +191,9 @@ Status KafkaSource::CheckPosition(const KafkaView& view, const SourcePosition& p
     if (unit < 0) continue;
     ASSIGN_OR_RETURN(const uint64_t read, PositionAt(position, unit, "a Kafka source"));
     if (static_cast<int64_t>(read) <= partition.end) continue;
-    return GoneError("SourceChanged: " + KafkaPartitionName(partition.topic, partition.partition) + " was read up to offset " +
-                     std::to_string(read) + ", but the broker has records only up to " + std::to_string(partition.end) +
+    return GoneError("SourceChanged: " + KafkaPartitionName(partition.topic, partition.partition) +
+                     " was read up to offset " + std::to_string(read) +
+                     ", but the broker has records only up to " + std::to_string(partition.end) +
                      ": the topic lost records that the job has counted");
   }
   return OkStatus();
@@ -215,7 +244,10 @@ Status KafkaSource::Read(const PartitionRange& range, RecordConsumer* consumer) 
     DropTombstones(&raw);
     return consumer->OnRaw(std::move(raw));
   };
-  const KafkaRange wanted{{proof.topic, proof.partition}, proof.topic_id, static_cast<int64_t>(from), static_cast<int64_t>(to)};
+  const KafkaRange wanted{{proof.topic, proof.partition},
+                          proof.topic_id,
+                          static_cast<int64_t>(from),
+                          static_cast<int64_t>(to)};
   return cluster_->Fetch(wanted, IsolationOf(spec_), hidden_.columns(), visit, stop_.get_token());
 }
 
@@ -227,8 +259,11 @@ std::vector<PartitionProgress> KafkaSource::Progress(const SourcePosition& commi
     const int unit = cursor_.Find(partition.topic, partition.partition);
     if (unit < 0) continue;
     const auto offset = committed.offsets.find(unit);
-    const std::optional<int64_t> read = offset == committed.offsets.end() ? std::nullopt : ParseNumber(offset->second);
-    progress.push_back({partition.topic, partition.partition, read.value_or(cursor_.units[static_cast<size_t>(unit)].start), partition.end});
+    const std::optional<int64_t> read =
+        offset == committed.offsets.end() ? std::nullopt : ParseNumber(offset->second);
+    progress.push_back({partition.topic, partition.partition,
+                        read.value_or(cursor_.units[static_cast<size_t>(unit)].start),
+                        partition.end});
   }
   return progress;
 }

@@ -17,17 +17,22 @@
 
 namespace millrace::worker {
 
-// Reads Kafka topics by explicit offsets: the plan fixes what each partition gives, no consumer group decides. A unit is a topic
-// partition, numbered in the order of discovery (KafkaCursor); a range's `from` and `to` are offsets, its proof names topic,
-// partition and topic id, so that a recreated topic is noticed by the read itself. See Source for threads and guarantees.
+// Reads Kafka topics by explicit offsets: the plan fixes what each partition gives, no consumer
+// group decides. A unit is a topic partition, numbered in the order of discovery (KafkaCursor); a
+// range's `from` and `to` are offsets, its proof names topic, partition and topic id, so that a
+// recreated topic is noticed by the read itself. See Source for threads and guarantees.
 class KafkaSource final : public Source {
  public:
   // kInvalid for secrets that cannot be used. Does not connect.
-  static Result<std::unique_ptr<Source>> Create(std::string name, const api::KafkaSource& spec, const SourceOptions& options);
+  static Result<std::unique_ptr<Source>> Create(std::string name, const api::KafkaSource& spec,
+                                                const SourceOptions& options);
   ~KafkaSource() override;
 
-  int num_partitions() const override { return std::max<int>(1, static_cast<int>(cursor_.units.size())); }
-  // Connects. kNotFound for topics or startFrom.offsets that do not exist, kUnavailable when no broker answers in time.
+  int num_partitions() const override {
+    return std::max<int>(1, static_cast<int>(cursor_.units.size()));
+  }
+  // Connects. kNotFound for topics or startFrom.offsets that do not exist, kUnavailable when no
+  // broker answers in time.
   Status Start(const SourcePosition& position) override;
   Result<SourceOffer> Offer(const OfferRequest& request) override;
   Status Read(const PartitionRange& range, RecordConsumer* consumer) override;
@@ -36,8 +41,8 @@ class KafkaSource final : public Source {
   void Stop() override;
 
  private:
-  KafkaSource(std::string name, const api::KafkaSource& spec, const SourceOptions& options, std::unique_ptr<KafkaCluster> cluster,
-              std::unique_ptr<KafkaOffsetMirror> mirror);
+  KafkaSource(std::string name, const api::KafkaSource& spec, const SourceOptions& options,
+              std::unique_ptr<KafkaCluster> cluster, std::unique_ptr<KafkaOffsetMirror> mirror);
   Result<KafkaOffsets> FindStarts(const KafkaView& view);
   Result<KafkaOffsets> FindEnds(const KafkaView& view);
   Result<KafkaOffsets> OffsetsAt(const KafkaView& view, TimePoint time);

@@ -13,22 +13,30 @@ namespace {
 constexpr Duration kStartsInterval = std::chrono::seconds(5);
 constexpr Duration kWarnInterval = std::chrono::seconds(10);
 constexpr Duration kRetryDelay = std::chrono::milliseconds(200);
-// A topic counts as deleted when so many looks in a row did not find it: brokers that just started may not know it yet.
+// A topic counts as deleted when so many looks in a row did not find it: brokers that just started
+// may not know it yet.
 constexpr int kMissingLooks = 5;
 
 // The job's own bookkeeping, which a pattern such as ".*" must not read.
-bool IsLedger(const std::string& topic) { return topic.starts_with("millrace.") && topic.ends_with(".ledger"); }
+bool IsLedger(const std::string& topic) {
+  return topic.starts_with("millrace.") && topic.ends_with(".ledger");
+}
 
-bool Less(const KafkaPartitionView& a, const KafkaPartitionView& b) { return std::tie(a.topic, a.partition) < std::tie(b.topic, b.partition); }
+bool Less(const KafkaPartitionView& a, const KafkaPartitionView& b) {
+  return std::tie(a.topic, a.partition) < std::tie(b.topic, b.partition);
+}
 
 Status Deleted(const std::string& topic, const std::string& id) {
-  return GoneError("SourceChanged: topic \"" + topic + "\" (id " + id + ") was deleted while the job reads it");
+  return GoneError("SourceChanged: topic \"" + topic + "\" (id " + id +
+                   ") was deleted while the job reads it");
 }
 
 }  // namespace
 
 KafkaIsolation IsolationOf(const api::KafkaSource& spec) {
-  return spec.isolation == api::KafkaSource::Isolation::kReadCommitted ? KafkaIsolation::kReadCommitted : KafkaIsolation::kReadUncommitted;
+  return spec.isolation == api::KafkaSource::Isolation::kReadCommitted
+             ? KafkaIsolation::kReadCommitted
+             : KafkaIsolation::kReadUncommitted;
 }
 
 KafkaWatcher::KafkaWatcher(KafkaWatcherOptions options, KafkaCluster* cluster, Clock* clock)
@@ -38,33 +46,39 @@ KafkaWatcher::~KafkaWatcher() = default;
 
 bool KafkaWatcher::Wanted(const KafkaTopicInfo& topic) const {
   if (!options_.spec.topic_pattern) return true;
-  return !topic.internal && !IsLedger(topic.name) && RE2::FullMatch(topic.name, *options_.spec.topic_pattern);
+  return !topic.internal && !IsLedger(topic.name) &&
+         RE2::FullMatch(topic.name, *options_.spec.topic_pattern);
 }
 
 Status KafkaWatcher::TakeTopic(const KafkaTopicInfo& topic, KafkaView* view) {
   const auto known = known_ids_.find(topic.name);
   if (topic.status.code() == StatusCode::kNotFound) {
     if (known == known_ids_.end()) return topic.status;
-    return ++missing_[topic.name] >= kMissingLooks ? Deleted(topic.name, known->second) : OkStatus();
+    return ++missing_[topic.name] >= kMissingLooks ? Deleted(topic.name, known->second)
+                                                   : OkStatus();
   }
   RETURN_IF_ERROR(topic.status);
   missing_.erase(topic.name);
   if (known != known_ids_.end() && known->second != topic.id) {
-    return GoneError("SourceChanged: topic \"" + topic.name + "\" was recreated: the job reads id " + known->second + ", the broker has id " +
-                     topic.id + "; give the source another name, or the job new state, to read the new topic");
+    return GoneError("SourceChanged: topic \"" + topic.name +
+                     "\" was recreated: the job reads id " + known->second +
+                     ", the broker has id " + topic.id +
+                     "; give the source another name, or the job new state, to read the new topic");
   }
   known_ids_[topic.name] = topic.id;
   view->topic_ids[topic.name] = topic.id;
   for (const KafkaPartitionInfo& partition : topic.partitions) {
     const KafkaPartitionView fresh{topic.name, partition.partition, 0, -1};
-    const auto old = std::lower_bound(view->partitions.begin(), view->partitions.end(), fresh, Less);
+    const auto old =
+        std::lower_bound(view->partitions.begin(), view->partitions.end(), fresh, Less);
     if (old == view->partitions.end() || Less(fresh, *old)) view->partitions.insert(old, fresh);
   }
   return OkStatus();
 }
 
 Status KafkaWatcher::LookAtTopics(const std::stop_token& stop) {
-  ASSIGN_OR_RETURN(const std::vector<KafkaTopicInfo> topics, cluster_->Metadata(options_.spec.topics, stop));
+  ASSIGN_OR_RETURN(const std::vector<KafkaTopicInfo> topics,
+                   cluster_->Metadata(options_.spec.topics, stop));
   KafkaView next = current_;
   std::map<std::string, std::string> unseen = known_ids_;
   for (const KafkaTopicInfo& topic : topics) {
@@ -85,11 +99,14 @@ Status KafkaWatcher::LookAtOffsets(bool starts, const std::stop_token& stop) {
   for (KafkaPartitionView& partition : current_.partitions) {
     const KafkaPartition where{partition.topic, partition.partition};
     const std::optional<int64_t> end = starts ? std::nullopt : cluster_->EndAhead(where);
-    if (end) partition.end = std::max(partition.end, *end);
-    else queries.push_back({where, starts ? kKafkaEarliest : kKafkaLatest});
+    if (end)
+      partition.end = std::max(partition.end, *end);
+    else
+      queries.push_back({where, starts ? kKafkaEarliest : kKafkaLatest});
   }
   if (queries.empty()) return OkStatus();
-  ASSIGN_OR_RETURN(const std::vector<KafkaOffsetAnswer> answers, cluster_->ListOffsets(queries, IsolationOf(options_.spec), stop));
+  ASSIGN_OR_RETURN(const std::vector<KafkaOffsetAnswer> answers,
+                   cluster_->ListOffsets(queries, IsolationOf(options_.spec), stop));
   Status worst;
   for (const KafkaOffsetAnswer& answer : answers) {
     if (!answer.status.ok()) {
@@ -97,7 +114,8 @@ Status KafkaWatcher::LookAtOffsets(bool starts, const std::stop_token& stop) {
       continue;
     }
     const KafkaPartitionView at{answer.where.topic, answer.where.partition, 0, 0};
-    const auto partition = std::lower_bound(current_.partitions.begin(), current_.partitions.end(), at, Less);
+    const auto partition =
+        std::lower_bound(current_.partitions.begin(), current_.partitions.end(), at, Less);
     if (partition == current_.partitions.end() || Less(at, *partition)) continue;
     (starts ? partition->first : partition->end) = answer.offset;
   }
@@ -110,11 +128,13 @@ Status KafkaWatcher::FindTopics(const std::stop_token& stop) {
     const bool unsure = status.ok() ? !missing_.empty()
                                     : status.retryable() || status.code() == StatusCode::kNotFound;
     if (!unsure || looks >= kMissingLooks) return status;
-    if (!clock_->SleepFor(kRetryDelay, stop)) return AbortedError("stopped while looking for topics");
+    if (!clock_->SleepFor(kRetryDelay, stop))
+      return AbortedError("stopped while looking for topics");
   }
 }
 
-Status KafkaWatcher::LookNow(const std::map<std::string, std::string>& topic_ids, const std::stop_token& stop) {
+Status KafkaWatcher::LookNow(const std::map<std::string, std::string>& topic_ids,
+                             const std::stop_token& stop) {
   known_ids_ = topic_ids;
   RETURN_IF_ERROR(FindTopics(stop));
   RETURN_IF_ERROR(LookAtOffsets(true, stop));
@@ -132,7 +152,8 @@ void KafkaWatcher::Start() {
 bool KafkaWatcher::Keep(const Status& status) {
   if (!status.ok() && status.retryable()) {
     if (clock_->Monotonic() >= next_warning_) {
-      Log(LogLevel::kWarn, "kafka does not answer, trying again", {{"source", options_.source}, {"error", status.message()}});
+      Log(LogLevel::kWarn, "kafka does not answer, trying again",
+          {{"source", options_.source}, {"error", status.message()}});
       next_warning_ = clock_->Monotonic() + kWarnInterval;
     }
     return true;
@@ -162,7 +183,8 @@ void KafkaWatcher::Loop(const std::stop_token& stop) {
     if (status.ok() && starts) status = LookAtOffsets(true, stop);
     if (status.ok()) status = LookAtOffsets(false, stop);
     if (stop.stop_requested() || !Keep(status)) return;
-    if (status.ok() && topics) next_topics = now + (missing_.empty() ? options_.metadata_interval : kRetryDelay);
+    if (status.ok() && topics)
+      next_topics = now + (missing_.empty() ? options_.metadata_interval : kRetryDelay);
     if (status.ok() && starts) next_starts = now + kStartsInterval;
     wait = status.ok() ? options_.poll_interval : std::max(options_.poll_interval, kRetryDelay);
   }

@@ -23,17 +23,18 @@ struct KafkaWatcherOptions {
   Duration metadata_interval{0};  // between looks for new partitions and topics
 };
 
-// Keeps a view of the topics of one source up to date from a thread of its own, so that offers never wait for a broker.
-// Thread-safe. `cluster` and `clock` outlive it. Brokers that do not answer leave the view as it was (with a warning every 10 s);
-// topics that are gone or were recreated, and refused access, are errors for good: view() returns them.
+// Keeps a view of the topics of one source up to date from a thread of its own, so that offers
+// never wait for a broker. Thread-safe. `cluster` and `clock` outlive it. Brokers that do not
+// answer leave the view as it was (with a warning every 10 s); topics that are gone or were
+// recreated, and refused access, are errors for good: view() returns them.
 class KafkaWatcher {
  public:
   KafkaWatcher(KafkaWatcherOptions options, KafkaCluster* cluster, Clock* clock);
   ~KafkaWatcher();
 
-  // Looks until every topic is found, blocking for about a second where one is not: brokers hear of new topics one after the other.
-  // kNotFound for a listed topic that does not exist; kGone ("SourceChanged: ...") where a topic of `topic_ids` is gone or has
-  // another id.
+  // Looks until every topic is found, blocking for about a second where one is not: brokers hear of
+  // new topics one after the other. kNotFound for a listed topic that does not exist; kGone
+  // ("SourceChanged: ...") where a topic of `topic_ids` is gone or has another id.
   Status LookNow(const std::map<std::string, std::string>& topic_ids, const std::stop_token& stop);
   // Goes on looking until destroyed. Requires: LookNow returned ok.
   void Start();
@@ -52,13 +53,14 @@ class KafkaWatcher {
   const KafkaWatcherOptions options_;
   KafkaCluster* const cluster_;
   Clock* const clock_;
-  std::map<std::string, std::string> known_ids_;  // of topics seen; watch thread (before Start: the caller's)
-  std::map<std::string, int> missing_;            // looks in a row that did not find a known topic
-  KafkaView current_;                             // watch thread's copy
+  std::map<std::string, std::string>
+      known_ids_;                       // of topics seen; watch thread (before Start: the caller's)
+  std::map<std::string, int> missing_;  // looks in a row that did not find a known topic
+  KafkaView current_;                   // watch thread's copy
   MonotonicTime next_warning_{};
   mutable std::mutex mutex_;
-  KafkaView view_;   // guarded by mutex_
-  Status failure_;   // guarded by mutex_
+  KafkaView view_;  // guarded by mutex_
+  Status failure_;  // guarded by mutex_
   std::jthread thread_;
 };
 
