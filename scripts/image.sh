@@ -1,35 +1,44 @@
 #!/usr/bin/env bash
 # Builds the image from Dockerfile with docker, podman or buildah, whichever is there, and says how large it is.
-# Usage: image.sh [--tag NAME] [--base] [--jobs N] [--ccache DIR] [--archive FILE]
-#   --base     makes debian:trixie-slim with debootstrap first, for machines without a registry (buildah; needs root)
-#   --ccache   keeps compiled objects in DIR between builds (buildah and podman)
-#   --archive  writes the image to FILE, for `ctr images import` and `docker load` (buildah and podman)
+# Usage: image.sh [--tag NAME] [--base] [--jobs N] [--test] [--ccache DIR] [--archive FILE]
+#   --base     makes debian:trixie-slim with debootstrap first, unless it is there; for machines without a registry (buildah; needs root)
+#   --test     runs the unit tests with the libraries of the image, too
+#   --ccache   keeps compiled objects in DIR between builds (buildah and podman; default ~/.cache/millrace-image)
+#   --archive  writes the image to FILE, for `ctr images import` and `docker load`
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=$(sed -n 's/^project(millrace VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
-tag=millrace:$version jobs=$(nproc) ccache='' archive='' base=''
+tag=millrace:$version jobs=$(nproc) ccache=${MILLRACE_IMAGE_CACHE:-$HOME/.cache/millrace-image} archive='' base='' tests=0
 while [ $# -gt 0 ]; do
   case $1 in
     --tag) tag=$2; shift 2 ;;
     --jobs) jobs=$2; shift 2 ;;
-    --ccache) mkdir -p "$2"; ccache=$(cd "$2" && pwd); shift 2 ;;
+    --ccache) ccache=$2; shift 2 ;;
+    --test) tests=1; shift ;;
     --archive) archive=$2; shift 2 ;;
     --base) base=1; shift ;;
-    *) echo "image: unknown option $1; there are --tag, --base, --jobs, --ccache and --archive" >&2; exit 2 ;;
+    *) echo "image: unknown option $1; there are --tag, --base, --jobs, --test, --ccache and --archive" >&2; exit 2 ;;
   esac
 done
 
+# Docker may be installed and not run.
+works() { case $1 in docker) docker info ;; *) command -v "$1" ;; esac >/dev/null 2>&1; }
 tool=
-for each in docker podman buildah; do command -v "$each" >/dev/null && tool=$each && break; done
+for each in ${base:+buildah} docker podman buildah; do works "$each" && tool=$each && break; done
 [ -n "$tool" ] || { echo "image: needs docker, podman or buildah; scripts/install-deps.sh --image installs buildah" >&2; exit 1; }
-[ -z "$base$ccache$archive" ] || [ "$tool" != docker ] || { echo "image: docker takes --tag and --jobs only" >&2; exit 2; }
+[ -z "$base" ] || [ "$tool" = buildah ] || { echo "image: --base needs buildah; scripts/install-deps.sh --image installs it" >&2; exit 1; }
+[ "$tool" = docker ] || { mkdir -p "$ccache"; ccache=$(cd "$ccache" && pwd); }
 
 revision=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
-arguments=(--build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "JOBS=$jobs" --tag "$tag")
+# Two builds of one commit are of one date, so that they are the same.
+seconds=$(git log -1 --format=%ct 2>/dev/null || echo 0)
+arguments=(--build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "JOBS=$jobs" --build-arg "TEST=$tests"
+  --build-arg "SOURCE_DATE_EPOCH=$seconds" --tag "$tag")
 buildah=(buildah --storage-driver "${STORAGE_DRIVER:-vfs}")
 
 # The same files as the published image of that name: the distribution's minimal system.
 make_base() {
+  "${buildah[@]}" inspect --type image localhost/debian:trixie-slim >/dev/null 2>&1 && return
   local mirror=${MIRROR:-$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | head -n 1)}
   [ -n "$mirror" ] || { echo "image: apt has no source on this machine; name one in MIRROR" >&2; exit 1; }
   local root; root=$(mktemp -d)
@@ -44,13 +53,16 @@ make_base() {
 
 case $tool in
   docker) DOCKER_BUILDKIT=1 docker build "${arguments[@]}" . ;;
-  podman) podman build ${ccache:+--volume "$ccache:/ccache"} "${arguments[@]}" . ;;
+  podman) podman build --volume "$ccache:/ccache" --timestamp "$seconds" "${arguments[@]}" . ;;
   buildah)
     [ -z "$base" ] || make_base
-    "${buildah[@]}" build --isolation chroot --layers --pull=missing ${ccache:+--volume "$ccache:/ccache"} "${arguments[@]}" . ;;
+    "${buildah[@]}" build --isolation chroot --layers --pull=missing --volume "$ccache:/ccache" --timestamp "$seconds" "${arguments[@]}" . ;;
 esac
 
 if [ -n "$archive" ]; then
-  if [ "$tool" = podman ]; then podman save -o "$archive" "$tag"; else "${buildah[@]}" push -q "$tag" "docker-archive:$archive:$tag"; fi
+  case $tool in
+    buildah) rm -f "$archive"; "${buildah[@]}" push -q "$tag" "docker-archive:$archive:$tag" ;;
+    *) "$tool" save -o "$archive" "$tag" ;;
+  esac
   echo "image: $tag in $archive, $(gzip -c "$archive" | wc -c | awk '{printf "%.0f MB", $1 / 1e6}') compressed"
 fi
