@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crds/base/status.h"
+#include "crds/base/text.h"
 
 namespace millrace::worker {
 namespace {
@@ -49,7 +50,9 @@ constexpr Metric kMetrics[] = {
      "Wall-clock time that batches spent in a stage."},
     {"millrace_stage_tasks_total", kCounter, "stage", "Tasks (stage, unit) that ran."},
     {"millrace_kafka_committed_offset", kGauge, "source, topic, partition",
-     "Offset of the next record: all before it are in committed batches."},
+     "Offset of the next record: all before it are in committed batches. The first 2,000 "
+     "partitions "
+     "of a job have series of their own."},
     {"millrace_kafka_end_offset", kGauge, "source, topic, partition",
      "One past the last record that may be read; the last stable offset with ReadCommitted."},
     {"millrace_kafka_lag_records", kGauge, "source, topic, partition",
@@ -141,6 +144,8 @@ const Metric& FindMetric(const std::string& name) {
   CHECK(it != std::end(kMetrics));
   return *it;
 }
+
+std::string LabelValue(std::string_view text) { return Excerpt(text, 249); }
 
 std::string MetricsMarkdown() {
   std::string text = "| metric | type | labels | meaning |\n|---|---|---|---|\n";

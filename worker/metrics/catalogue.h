@@ -2,6 +2,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace millrace::worker {
 
@@ -20,6 +21,8 @@ struct Metric {
 std::span<const Metric> MetricCatalogue();
 // Requires: the name is in the catalogue.
 const Metric& FindMetric(const std::string& name);
+// Text from outside (a job's name, a topic) as the value of a label: one short line of UTF-8.
+std::string LabelValue(std::string_view text);
 // The catalogue as a Markdown table.
 std::string MetricsMarkdown();
 

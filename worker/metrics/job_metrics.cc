@@ -23,6 +23,9 @@ namespace {
 
 using Labels = std::map<std::string, std::string>;
 
+// Each partition has three series of its own up to here; the job's lag counts all of them.
+constexpr size_t kMaxPartitions = 2000;
+
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 double UnixSeconds(TimePoint time) {
   return time == TimePoint::min() ? 0 : Seconds(time.time_since_epoch());
@@ -109,17 +112,21 @@ struct JobMetrics::Impl {
                 .Register(registry)
                 .Add(labels);
   }
-  const Partition& PartitionOf(const std::string& source, const PartitionProgress& progress) {
-    const auto [it, added] = partitions.try_emplace({source, progress.topic, progress.partition});
-    if (added) {
+  // Null beyond kMaxPartitions.
+  const Partition* PartitionOf(const std::string& source, const PartitionProgress& progress) {
+    std::tuple key(source, progress.topic, progress.partition);
+    auto it = partitions.find(key);
+    if (it == partitions.end()) {
+      if (partitions.size() == kMaxPartitions) return nullptr;
       const Labels labels{{"source", source},
-                          {"topic", progress.topic},
+                          {"topic", LabelValue(progress.topic)},
                           {"partition", std::to_string(progress.partition)}};
-      it->second = {PartitionGauge("millrace_kafka_committed_offset", labels),
-                    PartitionGauge("millrace_kafka_end_offset", labels),
-                    PartitionGauge("millrace_kafka_lag_records", labels)};
+      const Partition made{PartitionGauge("millrace_kafka_committed_offset", labels),
+                           PartitionGauge("millrace_kafka_end_offset", labels),
+                           PartitionGauge("millrace_kafka_lag_records", labels)};
+      it = partitions.emplace(std::move(key), made).first;
     }
-    return it->second;
+    return &it->second;
   }
 
   // By name and value of the label. The registry owns the metrics and keeps them where they are.
@@ -134,7 +141,7 @@ struct JobMetrics::Impl {
     const auto it = family->second.find(value);
     if (it != family->second.end()) return *it->second;
     Labels labels;
-    if (!label.empty()) labels.emplace(label, value);
+    if (!label.empty()) labels.emplace(label, LabelValue(value));
     T* const made = make(family->first, labels);
     family->second.emplace(value, made);
     return *made;
@@ -156,7 +163,8 @@ struct JobMetrics::Impl {
 
 JobMetrics::JobMetrics(JobMetricsOptions options, const Clock* clock)
     : clock_(clock),
-      impl_(std::make_unique<Impl>(Labels{{"namespace", options.ns}, {"job", options.job}})) {
+      impl_(std::make_unique<Impl>(
+          Labels{{"namespace", LabelValue(options.ns)}, {"job", LabelValue(options.job)}})) {
   impl_->stages = options.stages;
   impl_->kafka_sinks = options.kafka_sinks;
   impl_->Gauge("millrace_build_info", "version", options.version).Set(1);
@@ -244,10 +252,11 @@ void JobMetrics::OnIdle(int64_t lag_records) {
 void JobMetrics::OnProgress(const std::string& source,
                             const std::vector<PartitionProgress>& partitions) {
   for (const PartitionProgress& progress : partitions) {
-    const Impl::Partition& gauges = impl_->PartitionOf(source, progress);
-    gauges.committed->Set(static_cast<double>(progress.committed));
-    gauges.end->Set(static_cast<double>(progress.end));
-    gauges.lag->Set(static_cast<double>(std::max<int64_t>(0, progress.end - progress.committed)));
+    const Impl::Partition* gauges = impl_->PartitionOf(source, progress);
+    if (gauges == nullptr) continue;
+    gauges->committed->Set(static_cast<double>(progress.committed));
+    gauges->end->Set(static_cast<double>(progress.end));
+    gauges->lag->Set(static_cast<double>(std::max<int64_t>(0, progress.end - progress.committed)));
   }
 }
 

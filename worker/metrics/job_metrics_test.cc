@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <regex>
 #include <set>
 
+#include "crds/base/text.h"
 #include "worker/metrics/catalogue.h"
 #include "worker/metrics/worker_metrics.h"
 
@@ -75,6 +77,24 @@ TEST(JobMetricsTest, ShowsPartitionsAndTransactionsOfKafka) {
   EXPECT_THAT(text, HasSubstr("millrace_kafka_transaction_commit_seconds_count" + labels +
                               R"(sink="out"} 1)"));
   EXPECT_THAT(text, ::testing::Not(HasSubstr("no kafka sink")));
+}
+
+// B79: names from outside neither break a line nor fill the scraper's memory.
+TEST(JobMetricsTest, KeepsLabelsOneLineOfTextAndLimitsTheirNumber) {
+  const ManualClock clock(TimePoint(std::chrono::seconds(100)));
+  JobMetrics metrics(
+      {"word\ncount\xff", "le", "0.1.0", std::chrono::seconds(1), {"a\"b"}, {}, {}, {}}, &clock);
+  metrics.OnProgress("lines", {{"to\npic\xc3", 0, 1, 2}});
+  std::vector<PartitionProgress> many;
+  for (int i = 0; i < 10000; ++i) many.push_back({"wide", i, 0, 10});
+  metrics.OnProgress("lines", many);
+  const std::string text = metrics.Text();
+  EXPECT_TRUE(IsValidUtf8(text));
+  EXPECT_THAT(text, HasSubstr(R"(job="word\\ncount\\xff",namespace="le",source="a\"b"} 0)"));
+  EXPECT_THAT(text, HasSubstr(R"(topic="to\\npic\\xc3"} 1)"));
+  EXPECT_LT(std::ranges::count(text, '\n'), 7000);
+  EXPECT_THAT(text, HasSubstr(R"(partition="1998")"));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr(R"(partition="1999")")));
 }
 
 TEST(JobMetricsTest, CountsCommittedBatches) {

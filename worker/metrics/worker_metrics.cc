@@ -102,7 +102,8 @@ void Raise(prometheus::Counter* counter, int64_t to) { Raise(counter, static_cas
 }  // namespace
 
 WorkerMetrics::WorkerMetrics(const std::string& ns, const std::string& job)
-    : impl_(std::make_unique<Impl>(Labels{{"namespace", ns}, {"job", job}})) {
+    : impl_(
+          std::make_unique<Impl>(Labels{{"namespace", LabelValue(ns)}, {"job", LabelValue(job)}})) {
   for (const char* purpose : kPurposes) {
     const Labels label{{"purpose", purpose}};
     impl_->redis[purpose] = {impl_->Counter("millrace_redis_round_trips_total", label),
