@@ -7,16 +7,17 @@ JOBS ?= $(shell nproc)
 export CCACHE_BASEDIR ?= /
 export CCACHE_NOHASHDIR ?= 1
 
-.PHONY: help demo build test test-cluster test-ship ship image bench fuzz format tidy deps sanitize kafka crd bench-peers clean
+.PHONY: help demo build test test-cluster cluster cluster-down test-ship ship image bench fuzz format tidy deps sanitize kafka crd bench-peers clean
 
 help:
 	@echo "make demo      install what is needed, build, and count the words of this machine's own documentation"
 	@echo "make build     build ./build/release/millrace (PRESET=debug|asan+ubsan|tsan for others)"
 	@echo "make test      install what is needed, build everything, run every test"
-	@echo "make test-cluster  build a Kubernetes API server (minutes, once) and try the manifest, the examples and the operator on it"
+	@echo "make test-cluster  build Kubernetes (minutes, once); try manifest, examples and operator on its API server, and a job on a whole node"
+	@echo "make cluster   run a Kubernetes node on this machine until make cluster-down (root)"
 	@echo "make test-ship  build helm (minutes, once) and check the chart, dashboards and alerts (with Prometheus)"
 	@echo "make ship      write what the chart and deploy/ copy from other places"
-	@echo "make image     build the image with both programs (see scripts/image.sh)"
+	@echo "make image     build the image with both programs (IMAGE=\"--base --archive millrace.tar\"; see scripts/image.sh)"
 	@echo "make sanitize  run the unit tests under asan+ubsan and tsan"
 	@echo "make kafka     run a Kafka broker on a free port of this machine until Ctrl-C (KAFKA=\"--brokers 3\")"
 	@echo "make crd       write crds/streamingjob.yaml from the descriptions of the fields"
@@ -41,16 +42,27 @@ test: build
 	@scripts/install-deps.sh --kafka --redis --model --schema
 	@ctest --preset $(PRESET) -j $(JOBS)
 
-test-cluster: deps
-	@scripts/install-deps.sh --schema
+cluster:
+	@scripts/install-deps.sh --cluster
 	@tests/crd/build_apiserver.sh
+	@tests/cluster/build_node.sh
+	@/usr/bin/python3 tests/cluster/node.py up
+
+cluster-down:
+	@/usr/bin/python3 tests/cluster/node.py down
+
+test-cluster: deps
+	@scripts/install-deps.sh --schema --cluster --kafka
+	@tests/crd/build_apiserver.sh
+	@tests/cluster/build_node.sh
 	@tests/ship/build_helm.sh
 	@cmake --preset release >/dev/null
-	@cmake --build --preset release -j $(JOBS) --target millrace_operator
+	@cmake --build --preset release -j $(JOBS) --target millrace_operator --target millrace_worker
 	@/usr/bin/python3 tests/crd/apiserver_test.py $(CURDIR)
 	@/usr/bin/python3 tests/operator/operator_test.py $(CURDIR)/build/release/millrace-operator
 	@/usr/bin/python3 tests/operator/faults_test.py $(CURDIR)/build/release/millrace-operator
 	@/usr/bin/python3 tests/ship/release_test.py $(CURDIR)
+	@/usr/bin/python3 tests/cluster/cluster_test.py $(CURDIR)
 
 test-ship: build
 	@scripts/install-deps.sh --schema --monitoring
@@ -64,7 +76,7 @@ ship:
 
 image:
 	@scripts/install-deps.sh --image
-	@scripts/image.sh
+	@scripts/image.sh $(IMAGE)
 
 sanitize:
 	@for preset in asan+ubsan tsan; do \

@@ -34,7 +34,10 @@ revision=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 seconds=$(git log -1 --format=%ct 2>/dev/null || echo 0)
 arguments=(--build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "JOBS=$jobs" --build-arg "TEST=$tests"
   --build-arg "SOURCE_DATE_EPOCH=$seconds" --tag "$tag")
-buildah=(buildah --storage-driver "${STORAGE_DRIVER:-vfs}")
+# Without root there may be no overlay mounts.
+driver=overlay
+[ "$(id -u)" -eq 0 ] || driver=vfs
+buildah=(buildah --storage-driver "${STORAGE_DRIVER:-$driver}")
 
 # The same files as the published image of that name: the distribution's minimal system.
 make_base() {

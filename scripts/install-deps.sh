@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need, by package name, on Debian 12/13 and Ubuntu 24.04.
 # Does nothing when everything is there. Needs root or sudo only when something is missing.
-# Usage: install-deps.sh [--dev] [--kafka] [--redis] [--model] [--schema] [--monitoring] [--drawing] [--image] [--peers]   clang and its tools; what a Kafka broker and its tests need; Redis servers; a model checker; a JSON schema checker; Prometheus; what draws its data; what builds an image; a Java compiler
+# Usage: install-deps.sh [--dev] [--kafka] [--redis] [--model] [--schema] [--monitoring] [--drawing] [--image] [--cluster] [--peers]   clang and its tools; what a Kafka broker and its tests need; Redis servers; a model checker; a JSON schema checker; Prometheus; what draws its data; what builds an image; what runs containers; a Java compiler
 set -euo pipefail
 
 # name = what dpkg knows; "a|b" = the first one that the distribution has.
@@ -20,8 +20,9 @@ for group in "$@"; do
     --monitoring) packages+=(prometheus python3-yaml) ;;
     --drawing) packages+=(prometheus python3-matplotlib) ;;
     --image) packages+=(buildah debootstrap) ;;
+    --cluster) packages+=(containerd runc containernetworking-plugins iptables iproute2 gcc openssl redis-server redis-tools) ;;
     --peers) packages+=("default-jdk-headless|openjdk-17-jdk-headless" maven) ;;
-    *) echo "install-deps: unknown group $group; there are --dev, --kafka, --redis, --model, --schema, --monitoring, --drawing, --image and --peers" >&2; exit 2 ;;
+    *) echo "install-deps: unknown group $group; there are --dev, --kafka, --redis, --model, --schema, --monitoring, --drawing, --image, --cluster and --peers" >&2; exit 2 ;;
   esac
 done
 

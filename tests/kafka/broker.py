@@ -37,8 +37,9 @@ FAST_START = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData",
 class Broker:
     """One broker's identity, folder and process (None unless it should run). Used through Cluster."""
 
-    def __init__(self, identity, folder, ports, advertised=None):
+    def __init__(self, identity, folder, ports, advertised=None, host="127.0.0.1"):
         self.id = identity
+        self.host = host
         self.folder = folder
         self.client_port, self.internal_port, self.controller_port = ports
         self.advertised_port = advertised or self.client_port
@@ -64,6 +65,7 @@ class Cluster:
                  properties={"listener.name.client.ssl.client.auth": "required"}.
     folder       keeps the data: a cluster on the same folder has the same topics. Without it all is removed by `stop`.
     advertised   the ports that clients are told, one for each broker: those of proxies in front of them.
+    host         address of this machine at which clients are served; brokers and tests use the loopback all the same.
     heap_mib, options, cpus   of each Java process: memory, further options (given, they replace those for a fast start), and the
                  list of cores for taskset.
 
@@ -71,7 +73,7 @@ class Cluster:
     """
 
     def __init__(self, brokers=1, properties=None, security=None, users=None, folder=None, heap_mib=384, options=None, cpus=None,
-                 advertised=None):
+                 advertised=None, host="127.0.0.1"):
         if security not in settings.SECURITY:
             raise ValueError(f"security {security!r} is none of {list(settings.SECURITY)}")
         self.security = security
@@ -86,7 +88,7 @@ class Cluster:
         self._ports = Ports(3 * brokers)
         numbers = iter(self._ports.numbers)
         self.brokers = [Broker(index + 1, self.folder / f"broker-{index + 1}", (next(numbers), next(numbers), next(numbers)),
-                               advertised[index] if advertised else None)
+                               advertised[index] if advertised else None, host)
                         for index in range(brokers)]
         self.certificates = Certificates(self.folder / "tls") if security and "ssl" in security else None
 
@@ -165,7 +167,7 @@ class Cluster:
     @property
     def bootstrap(self):
         """Addresses for clients, with `security`."""
-        return ",".join(f"127.0.0.1:{broker.advertised_port}" for broker in self.brokers)
+        return ",".join(f"{broker.host}:{broker.advertised_port}" for broker in self.brokers)
 
     @property
     def internal_bootstrap(self):

@@ -32,7 +32,7 @@ FOR_TESTS = {
 def server_properties(broker, voters, security, users, certificates):
     """Settings of one broker as a dictionary.
 
-    `broker` has `id`, `folder` and the ports `client_port`, `advertised_port`, `internal_port`, `controller_port`; `voters` are all brokers.
+    `broker` has `id`, `host`, `folder` and the ports `client_port`, `advertised_port`, `internal_port`, `controller_port`; `voters` are all brokers.
     Clients
     meet `security` on the client listener; brokers and tests talk in plain text on the internal one.
     """
@@ -41,9 +41,9 @@ def server_properties(broker, voters, security, users, certificates):
         "process.roles": "broker,controller",
         "node.id": broker.id,
         "controller.quorum.voters": ",".join(f"{voter.id}@127.0.0.1:{voter.controller_port}" for voter in voters),
-        "listeners": f"CLIENT://127.0.0.1:{broker.client_port},INTERNAL://127.0.0.1:{broker.internal_port},"
+        "listeners": f"CLIENT://{broker.host}:{broker.client_port},INTERNAL://127.0.0.1:{broker.internal_port},"
                      f"CONTROLLER://127.0.0.1:{broker.controller_port}",
-        "advertised.listeners": f"CLIENT://127.0.0.1:{broker.advertised_port},INTERNAL://127.0.0.1:{broker.internal_port}",
+        "advertised.listeners": f"CLIENT://{broker.host}:{broker.advertised_port},INTERNAL://127.0.0.1:{broker.internal_port}",
         "listener.security.protocol.map": f"CLIENT:{SECURITY[security]},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "INTERNAL",
         "controller.listener.names": "CONTROLLER",
