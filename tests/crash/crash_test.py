@@ -51,11 +51,14 @@ def check_steps(sources):
 
 
 class Crashes:
-    """Kills so far, over all jobs."""
+    """Kills so far, over all jobs, and the batches that they hit where those can be counted."""
 
     def __init__(self):
         self.kills = 0
         self.batches = 0
+
+    def __str__(self):
+        return f"{self.kills} kills" + (f", {self.batches} batches" if self.batches else "")
 
 
 def publish_until(millrace, place, count):
@@ -129,7 +132,7 @@ def report(name, verdict, crashes):
     for example in verdict.examples[:12]:
         print(f"  {example}")
     state = "ok" if verdict.lost == verdict.duplicated == 0 and not verdict.examples else "FAILED"
-    print(f"{name}: {state}, {crashes.kills} kills and {crashes.batches} batches so far", flush=True)
+    print(f"{name}: {state}, {crashes} so far", flush=True)
 
 
 def run_all(options, jobs, crashes):
@@ -171,7 +174,7 @@ def main():
     except Failure as failure:
         print(f"crash_test: FAILED with seed {options.seed}: {failure}")
         return 1
-    print(f"crash_test: {crashes.kills} kills, {crashes.batches} batches, {time.monotonic() - begin:.1f} s")
+    print(f"crash_test: {crashes}, {time.monotonic() - begin:.1f} s")
     print(f"crash_test: {crashes.kills} kills, {len(jobs)} jobs, {total.lost} lost, {total.duplicated} duplicated")
     return 0 if total.lost == total.duplicated == 0 and not total.examples else 1
 

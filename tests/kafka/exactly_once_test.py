@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "crash"))
 import harness  # noqa: E402
 from broker import Cluster  # noqa: E402
 from client import Client  # noqa: E402
-from crash_test import STEPS, report  # noqa: E402
+from crash_test import STEPS, Crashes, report  # noqa: E402
 from harness import Failure, Verdict  # noqa: E402
 from jobs import JOBS  # noqa: E402
 
@@ -77,14 +77,6 @@ def partition_of(line):
     """By key; lines that do not decode go by their bytes."""
     key = re.search(r'"key": "(\w+)"', line)
     return zlib.crc32((key.group(1) if key else line).encode()) % PARTITIONS
-
-
-class Crashes:
-    """Kills so far, over all jobs."""
-
-    def __init__(self):
-        self.kills = 0
-        self.batches = 0
 
 
 def calm_start(millrace, place):
