@@ -1,8 +1,8 @@
 """The command lines of the node's processes, in the order in which they start."""
 import sys
 
+from configuration import config_of
 from layout import ADDRESS, API_PORT, CERTIFICATE, DATA, NODE, PROGRAMS, RUN, SERVICES
-from settings import config_of
 
 HERE = __file__.rsplit("/", 1)[0]
 ETCD_PORT, ETCD_PEER_PORT = 23790, 23800

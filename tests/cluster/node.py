@@ -15,9 +15,9 @@ import time
 import urllib.request
 
 import commands
+import configuration
 import images
 import processes
-import settings
 import traces
 from layout import ADDRESS, API_PORT, CERTIFICATE, CONTAINERD, DATA, KUBECONFIG, NODE, PROGRAMS, RUN
 
@@ -76,11 +76,11 @@ def up():
     for folder in (RUN, DATA):
         folder.mkdir(mode=0o755, parents=True)
     traces.make_bridge()
-    tokens = settings.write()
+    tokens = configuration.write()
     for name, command in (STORE, SERVER):
         processes.start(name, command())
     wait_for("the API server", serves, ("etcd", "api-server"))
-    settings.write_kubeconfigs(tokens)
+    configuration.write_kubeconfigs(tokens)
     for name, command in REST:
         if name == "kubelet":  # it wants containerd, and containerd the image of every pod's first process
             wait_for("containerd", CONTAINERD.is_socket, ("containerd",))

@@ -64,7 +64,7 @@ def first_job(root):
     kubectl("apply", "-f", "-", text=job)
 
     def printed():
-        return "numbers" in kubectl("-n", SYSTEM, "logs", "-l", "app.kubernetes.io/instance=numbers,app.kubernetes.io/component=worker", check=False)
+        return "-- screen  batch" in kubectl("-n", SYSTEM, "logs", "-l", "app.kubernetes.io/instance=numbers,app.kubernetes.io/component=worker", check=False)
 
     wait(printed, "the job printed a window", CALM_SECONDS)
     print(f"first job of docs/install.md: its first window is printed after {time.monotonic() - begin:.0f} s", flush=True)
