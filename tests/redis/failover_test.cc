@@ -4,6 +4,7 @@
 #include "tests/redis/redis_server.h"
 #include "worker/client/redis/connection.h"
 #include "worker/client/redis/redis.h"
+#include "worker/coordination/redis/redis_job_store.h"
 
 namespace millrace::worker {
 namespace {
@@ -148,6 +149,35 @@ TEST_F(RedisClusterTest, RetriesWhileKeysOfASlotAreInTwoPlaces) {
   Must(2, {"CLUSTER", "SETSLOT", slot, "STABLE"});
   Must(0, {"CLUSTER", "SETSLOT", slot, "STABLE"});
   EXPECT_TRUE(Run(client.get(), {"MGET", "{foo}here", "{foo}away"}).ok());
+}
+
+// Half of the record here and half there must never look like a record with parts missing.
+TEST_F(RedisClusterTest, RunsNoScriptOfAJobWhoseSlotIsMoving) {
+  RedisSettings settings = Settings(servers_[1]->address());
+  settings.command_timeout = std::chrono::milliseconds(300);
+  const std::string base = JobKey("ns", "job", "moves");
+  const std::string slot = std::to_string(RedisSlot(base));
+  RedisJobStore store(Client(settings), base, {});
+  ASSERT_TRUE(store.Call(InitJob{1, "spec", "record"}).ok());
+  const std::string owner = *store.client().NodeOf(base, {});
+  int from = 0;
+  while (servers_[from]->address() != owner) ++from;
+  const int to = (from + 1) % 3;
+  const std::string from_id = Must(from, {"CLUSTER", "MYID"});
+  const std::string to_id = Must(to, {"CLUSTER", "MYID"});
+  Must(to, {"CLUSTER", "SETSLOT", slot, "IMPORTING", from_id});
+  Must(from, {"CLUSTER", "SETSLOT", slot, "MIGRATING", to_id});
+  const std::string port = std::to_string(servers_[to]->port());
+  for (const char* key : {":job", ":commit", ":spec"}) {
+    EXPECT_EQ(store.Call(ReadJob{}).code, StoreCode::kUnavailable) << "before " << key;
+    EXPECT_EQ(store.Call(AcquireLease{"", 0, "t", "a", "a", 1}).code, StoreCode::kUnavailable);
+    Must(from, {"MIGRATE", "127.0.0.1", port, base + key, "0", "5000"});
+  }
+  EXPECT_EQ(store.Call(ReadJob{}).code, StoreCode::kUnavailable);
+  for (const int node : {to, from, 3 - from - to})
+    Must(node, {"CLUSTER", "SETSLOT", slot, "NODE", to_id});
+  EXPECT_EQ(store.Call(ReadJob{}).facts->specs.at("spec"), "record");
+  EXPECT_TRUE(store.Call(AcquireLease{"", 0, "t", "a", "a", 1}).ok());
 }
 
 TEST_F(RedisClusterTest, WaitsForANodeThatComesBack) {

@@ -217,11 +217,18 @@ StoreReply ReplyOf(const StoreRequest& request, const Result<RedisReply>& result
 
 RedisJobStore::RedisJobStore(std::unique_ptr<RedisClient> client, std::string base,
                              std::stop_token stop)
-    : client_(std::move(client)), base_(std::move(base)), stop_(std::move(stop)) {}
+    : client_(std::move(client)),
+      base_(std::move(base)),
+      job_key_(base_ + ":job"),
+      stop_(std::move(stop)) {}
 
+// While a Cluster moves the job's slot to another node, some of its keys are there and some here; a
+// script that ran on either would take the rest for missing. A node runs no script then of which it
+// has only some keys (TRYAGAIN, which the client repeats); the base key never exists, so that this
+// holds from the first key moved to the last.
 StoreReply RedisJobStore::Call(const StoreRequest& request) {
   const Invocation invocation = std::visit([](const auto& r) { return Of(r); }, request);
-  const std::string_view keys[] = {base_};
+  const std::string_view keys[] = {base_, job_key_};
   const std::vector<std::string_view> args(invocation.args.begin(), invocation.args.end());
   return ReplyOf(request, client_->Eval({invocation.script->name, invocation.script->text}, keys,
                                         args, stop_));

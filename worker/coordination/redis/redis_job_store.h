@@ -24,6 +24,7 @@ class RedisJobStore final : public JobStore {
  private:
   std::unique_ptr<RedisClient> client_;
   std::string base_;
+  std::string job_key_;
   std::stop_token stop_;
 };
 
