@@ -25,7 +25,8 @@ COPY tests tests
 COPY docs docs
 COPY examples examples
 ARG JOBS=2
-ENV CCACHE_DIR=/ccache CCACHE_NOHASHDIR=1
+# By content: in a layer the compiler is as old as the commit.
+ENV CCACHE_DIR=/ccache CCACHE_NOHASHDIR=1 CCACHE_COMPILERCHECK=content
 RUN cmake -S . -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release \
       -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" \
       -DCMAKE_CXX_FLAGS="-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE" \

@@ -8,6 +8,7 @@ containernetworking-plugins (scripts/install-deps.sh --cluster), and what build_
 import json
 import os
 import pathlib
+import shutil
 import ssl
 import subprocess
 import sys
@@ -59,7 +60,8 @@ def serves():
 
 
 def kubectl(*arguments, text=None, check=True):
-    done = subprocess.run(["kubectl", "--kubeconfig", KUBECONFIG, "--cache-dir", RUN / "cache", *arguments], input=text, capture_output=True,
+    program = shutil.which("kubectl") or PROGRAMS / "kubectl"
+    done = subprocess.run([program, "--kubeconfig", KUBECONFIG, "--cache-dir", RUN / "cache", *arguments], input=text, capture_output=True,
                           text=True, check=False, timeout=300)
     if check and done.returncode:
         raise RuntimeError(f"kubectl {' '.join(map(str, arguments))}: {done.stderr}")

@@ -48,7 +48,8 @@ class PodFlow(Flow):
 
     def pods(self):
         """Those of the workers, the leaving ones left out."""
-        found = self.api.items(f"/api/v1/namespaces/{SPACE}/pods?labelSelector=app.kubernetes.io/instance={self.name},app.kubernetes.io/component=worker")
+        labels = f"app.kubernetes.io/instance={self.name},app.kubernetes.io/component=worker"
+        found = self.api.items(f"/api/v1/namespaces/{SPACE}/pods?labelSelector={labels}")
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def wait_workers(self, count, condition=lambda pod: True):

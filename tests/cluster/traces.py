@@ -9,6 +9,9 @@ from layout import ADDRESS, BRIDGE, DATA, PROGRAMS, RUN
 
 FORWARD = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
 RULES = ("filter", "nat", "mangle")
+# Made by the parts, whatever their settings; others may use them, too.
+SHARED = ("/var/log/containers", "/var/log/pods", "/var/lib/cni/results", "/var/lib/cni", "/run/containerd/runc/k8s.io", "/run/containerd/runc",
+          "/run/containerd/fifo", "/run/containerd/s", "/run/containerd")
 
 
 def run(*command):
@@ -75,6 +78,9 @@ def remove_control_groups():
 def remove_folders():
     for folder in (RUN, DATA):
         shutil.rmtree(folder, ignore_errors=True)
+    for folder in SHARED:  # those that are empty
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 def left():

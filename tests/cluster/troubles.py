@@ -5,7 +5,8 @@ from fleet import wait
 from node import kubectl
 from pods import CALM_SECONDS, SPACE, SYSTEM, Broken
 
-# In whose namespace something of a job could be left.
+OPERATORS = "app.kubernetes.io/component=operator"
+# What could be left of a job.
 KINDS = "deployments,replicasets,pods,services,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets,jobs,endpointslices"
 
 
@@ -61,7 +62,7 @@ def upgrade_one_by_one(flow, kafka):
 def live_without_an_operator(flow, kafka):
     """A worker is replaced meanwhile; what was asked of the operator is done when it is back."""
     kubectl("-n", SYSTEM, "scale", "deployment/millrace", "--replicas=0")
-    wait(lambda: not flow.api.items(f"/api/v1/namespaces/{SYSTEM}/pods?labelSelector=app.kubernetes.io/component=operator"), "no operator ran", CALM_SECONDS)
+    wait(lambda: not flow.api.items(f"/api/v1/namespaces/{SYSTEM}/pods?labelSelector={OPERATORS}"), "no operator ran", CALM_SECONDS)
     delete_the_leader(flow, kafka)
     flow.settle()
     kubectl("-n", SPACE, "scale", f"sjob/{flow.name}", "--replicas", "3")
@@ -72,7 +73,7 @@ def live_without_an_operator(flow, kafka):
 
 def replace_the_leading_operator(flow, kafka):
     del kafka
-    kubectl("-n", SYSTEM, "delete", "pod", "-l", "app.kubernetes.io/component=operator", "--grace-period=0", "--force")
+    kubectl("-n", SYSTEM, "delete", "pod", "-l", OPERATORS, "--grace-period=0", "--force")
     flow.scale(3)
     flow.scale(2)
 
