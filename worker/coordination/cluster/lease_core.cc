@@ -1,5 +1,6 @@
 #include "worker/coordination/cluster/lease_core.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "worker/coordination/cluster/spec_edit.h"
@@ -84,22 +85,25 @@ void LeaseCore::Observe() {
   });
 }
 
+// The next look comes no later than the moment that may end the wait.
 void LeaseCore::Consider(MonotonicTime now) {
   const LeaseRecord& lease = facts_->lease;
   const Duration patience = IsMyTurn(now) ? Duration::zero() : config_.lease;
+  MonotonicTime free_at;
   if (lease.released) {
     if (!free_since_) free_since_ = now;
-    if (now - *free_since_ >= patience) Acquire(lease);
-    return;
+    free_at = *free_since_ + patience;
+  } else {
+    free_since_.reset();
+    if (seen_beat_ != lease.beat || seen_token_ != lease.lease.token) {
+      seen_beat_ = lease.beat;
+      seen_token_ = lease.lease.token;
+      seen_since_ = now;
+    }
+    free_at = seen_since_ + config_.lease + patience;
   }
-  free_since_.reset();
-  if (seen_beat_ != lease.beat || seen_token_ != lease.lease.token) {
-    seen_beat_ = lease.beat;
-    seen_token_ = lease.lease.token;
-    seen_since_ = now;
-  } else if (now - seen_since_ >= config_.lease + patience) {
-    Acquire(lease);
-  }
+  if (now >= free_at) return Acquire(lease);
+  next_ = std::min(next_, free_at);
 }
 
 void LeaseCore::NoteMembers(MonotonicTime now) {

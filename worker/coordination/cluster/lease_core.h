@@ -15,10 +15,11 @@ namespace millrace::worker {
 // A member's heart: tells the store that it lives, and holds or tries to get the leader's lease
 // (protocol section 4).
 //   leader      renews each third of the lease time; gives up when the store says so, or has not
-//   answered for a whole lease time candidate   acquires when it saw the same (token, beat) for a
-//   whole lease time of its own monotonic clock without an error
-//               in between, or when the lease was released; where another spec should run
-//               (SpecToRun), it waits a whole lease time longer for a member of that one
+//               answered for a whole lease time
+//   candidate   looks each third of the lease time, and when its wait is over; acquires when it saw
+//               the same (token, beat) for a whole lease time of its own monotonic clock without
+//               an error in between, or when the lease was released; where another spec should
+//               run (SpecToRun), it waits a whole lease time longer for a member of that one
 // Guarantee: none of safety, which rests on the store's checks; two processes may believe to lead
 // for a while. Never reads the store's clock. Loop thread only, and one that no batch keeps
 // waiting.
