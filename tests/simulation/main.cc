@@ -58,6 +58,7 @@ int main(int argc, char** argv) {
   int64_t committed = 0;
   int64_t halted = 0;
   int64_t changes = 0;
+  int64_t left_out = 0;
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     WorldOptions options = base;
     options.seed = seed;
@@ -66,10 +67,12 @@ int main(int argc, char** argv) {
     options.wipe = seed % 50 == 7;
     options.edits = seed % 3 == 0;
     options.counted = seed % 2 == 0;
+    options.poison = seed % 4 == 1;
     World world(options);
     const std::string violation = world.Run();
     committed += world.committed();
     changes += world.changes();
+    left_out += world.left_out();
     halted += world.halted().empty() ? 0 : 1;
     if (base.trace)
       std::printf("seed %llu: %lld batches, halted: %s\n", static_cast<unsigned long long>(seed),
@@ -84,8 +87,9 @@ int main(int argc, char** argv) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   std::printf(
       "%llu seeds, %lld batches committed, %lld runs halted as they should, %lld edits took over, "
-      "%.1f s\n",
+      "%lld poison records left out, %.1f s\n",
       static_cast<unsigned long long>(seeds), static_cast<long long>(committed),
-      static_cast<long long>(halted), static_cast<long long>(changes), took);
+      static_cast<long long>(halted), static_cast<long long>(changes),
+      static_cast<long long>(left_out), took);
   return 0;
 }

@@ -84,12 +84,16 @@ class Node {
   void Do(const worker::TakeOver& action);
   void Do(const worker::ComputeBatch& action);
   void Do(const worker::DeliverOutput& action);
+  void Do(const worker::RunProbe& action);
   void Do(const worker::SettleBatch& action);
   void Do(const worker::StopWork& action);
 
   void Restore(const worker::TakeOver& action);
+  void Count(const worker::RunProbe& action, const worker::BatchPlan& plan);
   void SendPackets(const worker::BatchPlan& plan, const std::string& generation);
   void FinishCompute();
+  bool Poisoned(const worker::BatchPlan& plan) const;
+  int64_t LimitOf(int partition) const;
 
   World* world_;
   worker::OwnSpec spec_;
@@ -115,6 +119,8 @@ class Node {
   std::map<int, std::string> heads_;
   std::optional<worker::BatchPlan> computing_;
   std::string computing_digest_;
+  bool probing_ = false;           // nothing of it is stored
+  std::map<int, int64_t> limits_;  // of a probe, by partition
   std::map<std::pair<std::string, int64_t>, std::map<int, Packet>> packets_;
   std::map<int64_t, Output> outputs_;
 };

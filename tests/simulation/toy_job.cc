@@ -1,5 +1,7 @@
 #include "tests/simulation/toy_job.h"
 
+#include <algorithm>
+
 namespace millrace::simulation {
 
 int KeyOf(int partition, int64_t record) {
@@ -9,16 +11,58 @@ int KeyOf(int partition, int64_t record) {
   return static_cast<int>(x % kKeys);
 }
 
-GroupCounts ReadPartition(const worker::BatchPlan& plan, int partition) {
-  GroupCounts counts;
+bool IsPoison(int partition, int64_t record) {
+  return KeyOf(partition, record) == 7 && record % 29 == 3;
+}
+
+namespace {
+
+bool LeftOut(const worker::BatchPlan& plan, int partition, int64_t index) {
+  return std::any_of(plan.exclusions.begin(), plan.exclusions.end(), [&](const auto& exclusion) {
+    return exclusion.partition == partition && exclusion.index == index;
+  });
+}
+
+// Calls visit(record, whether it is left out) for the first `limit` records of a partition.
+template <typename Visit>
+void ForEachRecord(const worker::BatchPlan& plan, int partition, int64_t limit,
+                   const Visit& visit) {
   for (const worker::PlannedRange& range : plan.sources.at(0).ranges) {
     if (range.partition != partition) continue;
-    for (int64_t record = std::stoll(range.from); record < std::stoll(range.to); ++record) {
-      const int key = KeyOf(partition, record);
-      ++counts[GroupOf(key)][key];
-    }
+    const int64_t from = std::stoll(range.from);
+    for (int64_t index = 0; index < std::min<int64_t>(std::stoll(range.to) - from, limit); ++index)
+      visit(from + index, LeftOut(plan, partition, index));
   }
+}
+
+}  // namespace
+
+GroupCounts ReadPartition(const worker::BatchPlan& plan, int partition, int64_t limit) {
+  GroupCounts counts;
+  ForEachRecord(plan, partition, limit, [&](int64_t record, bool left_out) {
+    const int key = left_out ? kLeftOut : KeyOf(partition, record);
+    ++counts[left_out ? 0 : GroupOf(key)][key];
+  });
   return counts;
+}
+
+bool Fails(const worker::BatchPlan& plan, int partition, int64_t limit) {
+  bool fails = false;
+  ForEachRecord(plan, partition, limit, [&](int64_t record, bool left_out) {
+    fails = fails || (!left_out && IsPoison(partition, record));
+  });
+  return fails;
+}
+
+bool LeavesOutGood(const worker::BatchPlan& plan) {
+  bool good = false;
+  for (int partition = 0; partition < kPartitions; ++partition) {
+    ForEachRecord(plan, partition, std::numeric_limits<int64_t>::max(),
+                  [&](int64_t record, bool left_out) {
+                    good = good || (left_out && !IsPoison(partition, record));
+                  });
+  }
+  return good;
 }
 
 std::string Apply(int64_t batch, const Counts& arrived, Counts* state) {

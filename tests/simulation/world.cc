@@ -156,6 +156,12 @@ void World::CheckCommit(const worker::CommitBatch& commit, const worker::BatchPl
                 " does not begin where the one before ended");
     ends[range.partition] = std::stoll(range.to);
   }
+  left_out_ += static_cast<int64_t>(plan.exclusions.size());
+  for (int partition = 0; partition < kPartitions; ++partition) {
+    if (options_.poison && Fails(plan, partition))
+      Violation("poison is committed in batch " + std::to_string(batch));
+  }
+  if (LeavesOutGood(plan)) Violation("a good record is left out of batch " + std::to_string(batch));
   ends_.push_back(ends);
   digests_.push_back(commit.digest);
   rows_.push_back(oracle_.Run(plan));

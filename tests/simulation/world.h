@@ -31,6 +31,7 @@ struct WorldOptions {
   bool wipe = false;      // the store loses everything, once
   bool edits = false;     // the job is edited again and again, and its workers replaced
   bool counted = false;   // with edits: job files carry their generation
+  bool poison = false;    // some records make their batch fail, and are to be left out of it
   int nodes = 3;
   bool trace = false;
   bool trace_messages = false;
@@ -84,6 +85,7 @@ class World {
   bool disturbed() const { return disturbed_; }
   bool faults() const { return faults_; }
   int64_t changes() const { return changes_; }
+  int64_t left_out() const { return left_out_; }
 
  private:
   struct Event {
@@ -136,6 +138,7 @@ class World {
   std::string halted_;
   int64_t spec_ = 1;        // number of the newest job file
   int64_t changes_ = 0;     // generations of another spec than the one before
+  int64_t left_out_ = 0;    // poison records of committed batches
   bool disturbed_ = false;  // the store went back or was lost: halting is a right answer
   std::string violation_;
 };

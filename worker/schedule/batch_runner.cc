@@ -8,6 +8,7 @@
 #include "crds/base/text.h"
 #include "worker/coordination/state_shape.h"
 #include "worker/schedule/batch_planner.h"
+#include "worker/schedule/poison.h"
 
 namespace millrace::worker {
 namespace {
@@ -159,12 +160,7 @@ Status BatchRunner::Prepare(const BatchPlan& plan) {
     std::vector<PartitionRange> ranges;
     for (const PlannedRange& range : plan.sources[i].ranges)
       ranges.push_back({range.partition, range.from, range.to, range.proof, range.records});
-    std::map<int, std::map<int64_t, std::string>> exclusions;
-    for (const Exclusion& exclusion : plan.exclusions) {
-      if (exclusion.source == plan.sources[i].name)
-        exclusions[exclusion.partition][exclusion.index] = exclusion.message;
-    }
-    input->Assign(std::move(ranges), std::move(exclusions));
+    input->Assign(std::move(ranges), ExclusionsOf(plan, plan.sources[i].name));
     parts_->plan.graph.stages[parts_->plan.input_stages[i]].units = input->units();
   }
   return OkStatus();
@@ -211,14 +207,18 @@ Status BatchRunner::AfterFailure(const Status& failure, int64_t attempt, BatchPl
   const api::PoisonBatch& poison = parts_->job->spec.poison_batch;
   if (failure.code() != StatusCode::kInvalid) return failure;
   if (attempt < poison.attempts) return OkStatus();
+  Status cause = failure;
   if (poison.action == api::PoisonBatch::Action::kBisect && plan->exclusions.empty()) {
-    RETURN_IF_ERROR(Bisector(this).ExcludePoison(plan));
-    // No record makes the computation fail: the output was refused, and would be again.
-    if (!plan->exclusions.empty()) return parts_->coordinator->AppendPlan(*plan);
+    ASSIGN_OR_RETURN(const PoisonSearch search, Bisector(this).Search(*plan, failure));
+    if (search.state() == PoisonSearch::State::kFound) {
+      *plan = search.plan();
+      return parts_->coordinator->AppendPlan(*plan);
+    }
+    cause = search.failure();
   }
   return InvalidError("batch " + std::to_string(plan->batch) + " failed " +
                       std::to_string(attempt) + (attempt == 1 ? " time: " : " times: ") +
-                      failure.message());
+                      cause.message());
 }
 
 Status BatchRunner::Attempt(const BatchPlan& plan, BatchInfo* info) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/coordination/cluster/poison_search.h"
 #include "worker/exec/executor.h"
 #include "worker/schedule/delivery.h"
 #include "worker/schedule/job_parts.h"
@@ -73,26 +74,18 @@ class BatchRunner {
   std::vector<std::map<int, TimePoint>> event_times_;
 };
 
-// Finds the records that make a batch fail, one by one, by running ever smaller prefixes of it
-// without output. O(log n) runs a record. Loop thread only.
+// Runs what a search for the records that make a batch fail asks for, without output. Loop thread
+// only.
 class Bisector {
  public:
-  static constexpr int kMaxExclusions = 100;
-
   explicit Bisector(BatchRunner* runner) : runner_(runner) {}
-  // Adds exclusions to `plan` until its computation succeeds. The failure itself when no single
-  // record is to blame.
-  Status ExcludePoison(BatchPlan* plan);
+  // The finished search: with a plan that succeeds, or why there is none.
+  Result<PoisonSearch> Search(const BatchPlan& plan, const Status& failure);
 
  private:
-  struct Part {
-    int source = 0;
-    int partition = 0;
-    int64_t records = 0;
-  };
-  Result<std::vector<Part>> CountParts(const BatchPlan& plan) const;
-  // Runs the first `records` records of the batch and undoes it.
-  Status Probe(const BatchPlan& plan, const std::vector<Part>& parts, int64_t records);
+  Result<std::vector<RangeRecords>> CountRecords(const BatchPlan& plan) const;
+  // Runs the first records of the batch and undoes it.
+  Status Probe(const BatchPlan& plan, const std::vector<RangeRecords>& limits);
 
   BatchRunner* runner_;
 };

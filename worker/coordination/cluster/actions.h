@@ -66,6 +66,14 @@ struct DeliverOutput {
   int64_t batch = 0;
   std::string digest;
 };
+// Run the first records of a batch without blobs and output, or count the slot's records of each
+// range. The state in memory counts no more: a new generation follows. Answer: OnProbed.
+struct RunProbe {
+  std::string generation;
+  PlanEntry plan;
+  bool count = false;
+  std::vector<RangeRecords> limits;
+};
 // What batch `commit` changed is final; sources and sinks may be told.
 struct SettleBatch {
   CommitHead commit;
@@ -75,6 +83,6 @@ struct StopWork {};
 
 using Action =
     std::variant<CallStore, SendMessage, ReadLedgers, EndLeadership, LeadershipWon, LeadershipLost,
-                 TakeOver, ComputeBatch, DeliverOutput, SettleBatch, StopWork>;
+                 TakeOver, ComputeBatch, DeliverOutput, RunProbe, SettleBatch, StopWork>;
 
 }  // namespace millrace::worker

@@ -20,6 +20,7 @@ void LeaderCore::OnMessage(const Message& message, MonotonicTime now) {
   if (const auto* failed = std::get_if<TaskFailed>(&message.body)) Handle(*failed, now);
   if (const auto* present = std::get_if<Present>(&message.body))
     Handle(*present, message.member, now);
+  if (const auto* probed = std::get_if<BatchProbed>(&message.body)) Handle(*probed, now);
   if (std::holds_alternative<MemberLeaving>(message.body)) OnLeaving(message.member, now);
 }
 
@@ -46,9 +47,10 @@ void LeaderCore::Handle(const TaskFailed& body, MonotonicTime now) {
       state_ == State::kGathering)
     return;
   const Status status(body.code, body.text);
+  if (state_ == State::kProbing && body.batch > 0) return OnProbeFailed(status, now);
   const std::string where = body.batch > 0 ? "batch " + std::to_string(body.batch) + ": " : "";
   if (!status.retryable() && body.code != StatusCode::kAborted &&
-      ++attempts_[body.batch] >= config_.attempts) {
+      ++attempts_[body.batch] >= config_.attempts && !MayBisect(body.batch, status)) {
     return HaltWith(
         status.WithContext(where + "failed " + std::to_string(config_.attempts) + " times"), now);
   }
@@ -58,6 +60,8 @@ void LeaderCore::Handle(const TaskFailed& body, MonotonicTime now) {
 // Takes every step that is possible now.
 void LeaderCore::Advance(MonotonicTime now) {
   if (state_ != State::kRunning) return;
+  if (poison_ != 0 && poison_ <= facts_.commit.batch + 1)
+    return Restart("looking for what makes batch " + std::to_string(poison_) + " fail", now);
   const bool pausing = stepping_down_ || (change_wanted_ && (commits_ > 0 || flights_.empty()));
   if (pausing && flights_.empty() && !planning_) {
     if (!stepping_down_) return Restart("members change", now);
@@ -204,12 +208,17 @@ void LeaderCore::Resend(MonotonicTime now) {
         Send(generation_.seats[slot], GenerationMade{generation_, facts_.commit});
     }
   }
+  if (state_ == State::kProbing) {
+    for (int slot = 0; slot < generation_.slots(); ++slot) {
+      if (!probed_.contains(slot)) Send(generation_.seats[slot], ProbeToRun());
+    }
+  }
   if (state_ != State::kRunning || flights_.empty()) return;
   for (int slot = 0; slot < generation_.slots(); ++slot) {
     const Seat& seat = generation_.seats[slot];
     bool told = false;
     for (const Flight& flight : flights_) {
-      if (flight.computed.contains(slot)) continue;
+      if (flight.computed.contains(slot) || Held(flight.plan.batch)) continue;
       if (!std::exchange(told, true)) Send(seat, GenerationOpened{generation_});
       Send(seat, RunBatch{generation_.name, flight.plan});
     }

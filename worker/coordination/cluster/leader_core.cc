@@ -137,7 +137,8 @@ void LeaderCore::ReadMembers(MonotonicTime now) {
     if (!reply.facts->halt.empty()) return End(InternalError(reply.facts->halt));
     if (state_ == State::kGathering) facts_ = *reply.facts;
     NoteMembers(*reply.facts, at);
-    if (state_ == State::kRunning || state_ == State::kFencing) WatchMembers(at);
+    if (state_ == State::kRunning || state_ == State::kFencing || state_ == State::kProbing)
+      WatchMembers(at);
     if (state_ == State::kGathering) CallRoll();
   });
 }
@@ -184,10 +185,11 @@ void LeaderCore::MakeGeneration(MonotonicTime now) {
   ready_until_ = MonotonicTime::max();
 }
 
-void LeaderCore::Handle(const ReadyToRun& body, MonotonicTime) {
+void LeaderCore::Handle(const ReadyToRun& body, MonotonicTime now) {
   if (state_ != State::kFencing || body.generation != generation_.name) return;
   ready_.insert(body.slot);
   if (static_cast<int>(ready_.size()) < generation_.slots()) return;
+  if (Searches()) return Probe(now);
   state_ = State::kOpening;
   actions_.push_back(ReadLedgers{generation_.name});
 }
@@ -213,6 +215,7 @@ void LeaderCore::Open(const LedgerFacts& ledgers, MonotonicTime) {
     const LedgerVerdict verdict = JudgeLedgers(facts_, ledgers, config_.spec.hash);
     if (!verdict.status.ok()) return HaltWith(verdict.status, now);
     if (generation_.spec_hash != config_.spec.hash) return TakeBackPlans(ledgers, now);
+    if (search_) return LeavePoisonOut(ledgers, now);
     generation_.skip = verdict.skip;
     Call(OpenGeneration{lease_, facts_.suspect, generation_},
          [this](const StoreReply& opened, MonotonicTime at) {
@@ -238,7 +241,9 @@ void LeaderCore::Run(MonotonicTime) {
     commits_ = 0;
     reason_.clear();
     SendAll(GenerationOpened{generation_});
-    for (const Flight& flight : flights_) SendAll(RunBatch{generation_.name, flight.plan});
+    for (const Flight& flight : flights_) {
+      if (!Held(flight.plan.batch)) SendAll(RunBatch{generation_.name, flight.plan});
+    }
     next_resend_ = now + config_.resend;
     Advance(now);
   });
@@ -296,6 +301,7 @@ MonotonicTime LeaderCore::next_timer() const {
   next = std::min(next, next_members_);
   if (state_ == State::kGathering) next = std::min({next, gather_until_, next_resend_});
   if (state_ == State::kFencing) next = std::min({next, ready_until_, next_resend_});
+  if (state_ == State::kProbing) next = std::min(next, next_resend_);
   if (state_ == State::kRunning) {
     next = std::min(next, next_resend_);
     if (!planning_ && flights_.size() < 2) next = std::min(next, maker_->next_due());

@@ -11,6 +11,7 @@
 #include "worker/coordination/cluster/actions.h"
 #include "worker/coordination/cluster/ledger_verdict.h"
 #include "worker/coordination/cluster/plan_maker.h"
+#include "worker/coordination/cluster/poison_search.h"
 #include "worker/coordination/cluster/spec_edit.h"
 
 namespace millrace::worker {
@@ -19,7 +20,8 @@ struct LeaderConfig {
   OwnSpec spec;
   bool announce_delivery =
       false;                   // some sink has no ledger: Deliver is written down before it is said
-  int64_t attempts = 3;        // of one batch before the job halts
+  int64_t attempts = 3;        // of one batch before the job halts,
+  bool bisect = false;         // or before the records are looked for that make it fail
   Duration heartbeat{0};       // how often the members' records are read
   Duration member_timeout{0};  // a member whose beat stands still for so long is dead
   Duration gather{0};          // how long answers to a roll call are waited for
@@ -35,6 +37,10 @@ struct LeaderConfig {
 //                                       restore
 //   kFencing   -> kReading              a member was lost, or not ready in time: it is left out
 //   kFencing   -> kOpening              all ready; ledgers are read and judged
+//   kFencing   -> kProbing              all ready, and a poison record is looked for: its batch,
+//   the
+//                                       next one, is run up to some record
+//   kProbing   -> kReading              the probe's outcome is known: the generation is spent
 //   kOpening   -> kRunning              Open written
 //   kRunning   -> kReading              member lost, task failed, store surprised: at once
 //   kRunning   -> kReading              member joined or leaves: when the last plan has committed
@@ -44,12 +50,17 @@ struct LeaderConfig {
 // former one planned and did not commit are taken back in a generation of its hash, once all sinks
 // are fenced and none holds output of them; else the job halts.
 //
+// A batch that failed for its last time may be bisected: each run of a part of it is a generation
+// of its own that is never opened, so that nothing of it can count. The batch's plan is then
+// replaced by one without the records that were found, once all sinks are fenced and none holds
+// output of it.
+//
 // Guarantee: says Deliver(b) only after commit(b-1) and when every slot has computed b; commits b
 // only with every slot's report; never has more than two plans beyond the commit. All else is left
 // to the store's checks. Loop thread only; `maker` outlives it.
 class LeaderCore {
  public:
-  enum class State { kReading, kGathering, kFencing, kOpening, kRunning, kEnded };
+  enum class State { kReading, kGathering, kFencing, kOpening, kProbing, kRunning, kEnded };
 
   LeaderCore(LeaderConfig config, Seat self, Lease lease, PlanMaker* maker,
              std::function<uint64_t()> random);
@@ -60,8 +71,11 @@ class LeaderCore {
                  MonotonicTime now);
   // Call when `next_timer` is reached; earlier does no harm.
   void OnTimer(MonotonicTime now);
-  // How often a batch may fail from now on.
-  void SetAttempts(int64_t attempts) { config_.attempts = attempts; }
+  // How often a batch may fail from now on, and what follows.
+  void SetPoison(int64_t attempts, bool bisect) {
+    config_.attempts = attempts;
+    config_.bisect = bisect;
+  }
   // Finishes planned batches, then gives the lease back.
   void StepDown(MonotonicTime now);
   // The lease was lost: nothing more is written.
@@ -122,6 +136,15 @@ class LeaderCore {
   void Handle(const BatchPrepared& body, MonotonicTime now);
   void Handle(const TaskFailed& body, MonotonicTime now);
   void Handle(const Present& body, const std::string& member, MonotonicTime now);
+  void Handle(const BatchProbed& body, MonotonicTime now);
+  bool MayBisect(int64_t batch, const Status& failure);
+  bool Searches();
+  bool Held(int64_t batch) const { return poison_ != 0 && batch >= poison_; }
+  void Probe(MonotonicTime now);
+  ProbeBatch ProbeToRun() const;
+  void OnProbeFailed(const Status& status, MonotonicTime now);
+  void GoOnSearching(MonotonicTime now);
+  void LeavePoisonOut(const LedgerFacts& ledgers, MonotonicTime now);
   void OnLeaving(const std::string& member, MonotonicTime now);
   Flight* Find(int64_t batch);
   void Advance(MonotonicTime now);
@@ -160,6 +183,11 @@ class LeaderCore {
   bool change_wanted_ = false;  // a planned generation: members joined or leave
   int64_t commits_ = 0;         // of this generation
   std::map<int64_t, int64_t> attempts_;
+  int64_t poison_ = 0;     // batch that is bisected, once it is the next one; 0: none
+  Status poison_failure_;  // its last
+  std::optional<PoisonSearch> search_;
+  std::string searched_;                             // digest of the plan that it searches
+  std::map<int, std::vector<RangeRecords>> probed_;  // by slot: who succeeded
   std::string reason_;
   uint64_t term_ = 0;  // replies to requests of an earlier term are dropped
   MonotonicTime gather_until_;

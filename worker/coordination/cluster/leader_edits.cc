@@ -7,18 +7,6 @@
 #include "worker/coordination/cluster/leader_core.h"
 
 namespace millrace::worker {
-namespace {
-
-// Whether something of `batch` may be visible.
-bool HasBegun(const JobFacts& facts, const LedgerFacts& ledgers, int64_t batch) {
-  if (facts.commit.delivering >= batch) return true;
-  if (facts.suspect && facts.suspect->batch >= batch) return true;
-  return std::any_of(ledgers.sinks.begin(), ledgers.sinks.end(),
-                     [&](const auto& sink) { return sink.second.batch >= batch; });
-}
-
-}  // namespace
-
 // When enough members of a newer spec wait, or none of this one is left to stay.
 void LeaderCore::YieldToOtherSpec(MonotonicTime now) {
   if (stepping_down_) return;

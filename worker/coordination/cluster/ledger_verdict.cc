@@ -56,4 +56,11 @@ LedgerVerdict JudgeLedgers(const JobFacts& facts, const LedgerFacts& ledgers,
   return verdict;
 }
 
+bool HasBegun(const JobFacts& facts, const LedgerFacts& ledgers, int64_t batch) {
+  if (facts.commit.delivering >= batch) return true;
+  if (facts.suspect && facts.suspect->batch >= batch) return true;
+  return std::any_of(ledgers.sinks.begin(), ledgers.sinks.end(),
+                     [&](const auto& sink) { return sink.second.batch >= batch; });
+}
+
 }  // namespace millrace::worker

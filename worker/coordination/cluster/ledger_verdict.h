@@ -27,4 +27,7 @@ struct LedgerVerdict {
 LedgerVerdict JudgeLedgers(const JobFacts& facts, const LedgerFacts& ledgers,
                            const std::string& spec_hash);
 
+// Whether something of `batch` may be visible: its plan can never change then. Pure.
+bool HasBegun(const JobFacts& facts, const LedgerFacts& ledgers, int64_t batch);
+
 }  // namespace millrace::worker

@@ -40,6 +40,8 @@ void MemberCore::Drop() {
   retry_ = nullptr;
   works_.clear();
   failure_.reset();
+  probing_ = false;
+  probed_.reset();
   generation_ = {};
   slot_ = -1;
   if (state_ != State::kIdle) actions_.push_back(StopWork{});
@@ -70,6 +72,8 @@ void MemberCore::OnMessage(const Message& message, MonotonicTime now) {
     return Refuse(deliver->generation, message.address) ? void() : Handle(*deliver, now);
   if (const auto* committed = std::get_if<BatchCommitted>(&message.body))
     return Handle(*committed, now);
+  if (const auto* probe = std::get_if<ProbeBatch>(&message.body))
+    return Handle(*probe, message.address);
   if (const auto* call = std::get_if<RollCall>(&message.body)) {
     Message answer{self_.member, self_.address, Present{call->epoch, call->number}};
     actions_.push_back(SendMessage{message.address, std::move(answer)});
@@ -132,7 +136,7 @@ void MemberCore::MarkReadyNow() {
 }
 
 void MemberCore::Handle(const GenerationOpened& body, MonotonicTime) {
-  if (state_ != State::kReady || body.generation.name != generation_.name) return;
+  if (state_ != State::kReady || body.generation.name != generation_.name || probing_) return;
   generation_ = body.generation;
   state_ = State::kOpen;
 }
@@ -214,6 +218,22 @@ void MemberCore::PutReport(int64_t batch) {
          work->second.step = Work::Step::kPrepared;
          Tell(BatchPrepared{generation_.name, slot_, batch, work->second.facts});
        });
+}
+
+void MemberCore::Handle(const ProbeBatch& body, const std::string& leader) {
+  if (Refuse(body.generation, leader) && state_ != State::kReady) return;
+  if (state_ != State::kReady || body.generation != generation_.name || failure_) return;
+  if (probed_) return Tell(*probed_);
+  if (std::exchange(probing_, true)) return;
+  actions_.push_back(RunProbe{generation_.name, body.plan, body.count, body.limits});
+}
+
+void MemberCore::OnProbed(const std::string& generation, int64_t batch, const Status& status,
+                          std::vector<RangeRecords> counts) {
+  if (state_ != State::kReady || generation != generation_.name || !probing_) return;
+  if (!status.ok()) return Fail(batch, status);
+  probed_ = BatchProbed{generation_.name, slot_, std::move(counts)};
+  Tell(*probed_);
 }
 
 void MemberCore::Handle(const BatchCommitted& body, MonotonicTime) {

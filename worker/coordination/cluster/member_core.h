@@ -14,9 +14,9 @@ namespace millrace::worker {
 //
 //   kIdle        no seat in any generation
 //   kTakingOver  a generation gave it a seat: older work ends, state is restored, sinks are fenced
-//   kReady       said Ready; waits for Open
-//   kOpen        runs batches, each: waiting -> computing -> computed -> delivering -> delivered ->
-//   prepared -> committed
+//   kReady       said Ready; waits for Open, or runs one probe of a failing batch and is never
+//   opened kOpen        runs batches, each: waiting -> computing -> computed -> delivering ->
+//   delivered -> prepared -> committed
 //
 // Guarantee: one batch is computed at a time, in order; output of b begins only after Deliver(b) of
 // the current generation, when b - 1 is known to be committed; a report is written only after the
@@ -33,6 +33,8 @@ class MemberCore {
                   MonotonicTime now);
   void OnDelivered(const std::string& generation, int64_t batch, const Status& status,
                    std::string report, std::string facts, MonotonicTime now);
+  void OnProbed(const std::string& generation, int64_t batch, const Status& status,
+                std::vector<RangeRecords> counts);
   // What the store says, read now and then: makes up for lost messages.
   void OnFacts(const JobFacts& facts, MonotonicTime now);
   void OnTimer(MonotonicTime now);
@@ -75,6 +77,7 @@ class MemberCore {
   void Handle(const RunBatch& body, MonotonicTime now);
   void Handle(const DeliverBatch& body, MonotonicTime now);
   void Handle(const BatchCommitted& body, MonotonicTime now);
+  void Handle(const ProbeBatch& body, const std::string& leader);
   void Verify(const GenerationMade& body, const std::string& leader);
   void Adopt(const GenerationMade& body, const std::string& leader);
   void MarkReadyNow();
@@ -92,6 +95,8 @@ class MemberCore {
   CommitHead base_;     // what the generation goes on from
   std::map<int64_t, Work> works_;
   std::optional<TaskFailed> failure_;  // said to the leader, who has not acted yet
+  bool probing_ = false;               // the generation's state in memory is spoilt
+  std::optional<BatchProbed> probed_;  // what the leader may ask for again
   bool leaving_ = false;
   int64_t seen_fence_ = 0;
   uint64_t term_ = 0;

@@ -4,8 +4,9 @@
 
 // Message, version 1:  version:u8 kind:u8 member address:bytes body
 // The body of a kind is its fields in the order of the struct; strings and nested records as bytes,
-// numbers as varints. CommitHead: batch:varint digest generation record:bytes reports
-// delivering:varint. PlanEntry: batch:varint digest spec_hash bytes:bytes.
+// numbers as varints; RangeRecords: source partition records:varint. CommitHead: batch:varint
+// digest generation record:bytes reports delivering:varint. PlanEntry: batch:varint digest
+// spec_hash bytes:bytes.
 namespace millrace::worker {
 namespace {
 
@@ -73,6 +74,24 @@ void Put(WireWriter& out, const RollCall& body) {
 void Put(WireWriter& out, const Present& body) {
   out.Varint(body.epoch);
   out.Varint(body.number);
+}
+void Put(WireWriter& out, const std::vector<RangeRecords>& ranges) {
+  out.Varint(ranges.size());
+  for (const RangeRecords& range : ranges) {
+    out.Varint(range.source);
+    out.Varint(range.partition);
+    out.Varint(range.records);
+  }
+}
+void Put(WireWriter& out, const ProbeBatch& body) {
+  Put(out, RunBatch{body.generation, body.plan});
+  out.U8(body.count ? 1 : 0);
+  Put(out, body.limits);
+}
+void Put(WireWriter& out, const BatchProbed& body) {
+  out.Bytes(body.generation);
+  out.Varint(body.slot);
+  Put(out, body.counts);
 }
 
 int64_t Number(WireReader& in) { return static_cast<int64_t>(in.Varint()); }
@@ -153,6 +172,29 @@ Status Get(WireReader& in, RollCall* body) {
 Status Get(WireReader& in, Present* body) {
   body->epoch = Number(in);
   body->number = Number(in);
+  return OkStatus();
+}
+void Get(WireReader& in, std::vector<RangeRecords>* ranges) {
+  for (uint64_t n = in.Count(3); n > 0; --n) {
+    RangeRecords& range = ranges->emplace_back();
+    range.source = static_cast<int>(in.Varint());
+    range.partition = static_cast<int>(in.Varint());
+    range.records = Number(in);
+  }
+}
+Status Get(WireReader& in, ProbeBatch* body) {
+  RunBatch run;
+  RETURN_IF_ERROR(Get(in, &run));
+  body->generation = std::move(run.generation);
+  body->plan = std::move(run.plan);
+  body->count = in.U8() != 0;
+  Get(in, &body->limits);
+  return OkStatus();
+}
+Status Get(WireReader& in, BatchProbed* body) {
+  body->generation = in.Bytes();
+  body->slot = static_cast<int>(in.Varint());
+  Get(in, &body->counts);
   return OkStatus();
 }
 

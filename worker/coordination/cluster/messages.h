@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "worker/coordination/cluster/job_store.h"
+#include "worker/coordination/cluster/poison_search.h"
 
 namespace millrace::worker {
 
@@ -42,6 +43,16 @@ struct RollCall {
   int64_t number = 0;
 };
 
+// Run the first records of a batch that fails, without blobs and without output, in a generation
+// that is never opened; or only count the records of your ranges. `limits`: of every range of the
+// plan.
+struct ProbeBatch {
+  std::string generation;
+  PlanEntry plan;
+  bool count = false;
+  std::vector<RangeRecords> limits;
+};
+
 // ---- to the leader ----
 
 struct ReadyToRun {
@@ -73,13 +84,19 @@ struct Present {
   int64_t epoch = 0;
   int64_t number = 0;
 };
+// The probe of the generation succeeded here. What fails says TaskFailed.
+struct BatchProbed {
+  std::string generation;
+  int slot = 0;
+  std::vector<RangeRecords> counts;  // of the slot's ranges, where they were asked for
+};
 
 struct Message {
   std::string member;   // sender
   std::string address;  // where the sender takes answers
   std::variant<GenerationMade, GenerationOpened, RunBatch, DeliverBatch, BatchCommitted, LeaseFreed,
                ReadyToRun, BatchComputed, BatchPrepared, TaskFailed, MemberLeaving, RollCall,
-               Present>
+               Present, ProbeBatch, BatchProbed>
       body;
 };
 

@@ -20,6 +20,7 @@ LeaderConfig ConfigOf(const WorkerProcessOptions& options) {
   config.spec = options.spec;
   config.announce_delivery = options.announce_delivery;
   config.attempts = options.attempts;
+  config.bisect = options.bisect;
   config.heartbeat = options.lease / 3;
   config.member_timeout = options.lease;
   config.gather = std::min<Duration>(options.lease / 4, kMaxGather);
@@ -157,6 +158,7 @@ void WorkerProcess::Do(Action action, uint64_t leader) {
   if (const auto* take = std::get_if<TakeOver>(&action)) return Do(*take);
   if (const auto* compute = std::get_if<ComputeBatch>(&action)) return Do(*compute);
   if (const auto* deliver = std::get_if<DeliverOutput>(&action)) return Do(*deliver);
+  if (const auto* probe = std::get_if<RunProbe>(&action)) return Do(*probe);
   if (const auto* settle = std::get_if<SettleBatch>(&action)) return Do(*settle);
   if (const auto* stop = std::get_if<StopWork>(&action)) return Do(*stop);
 }
@@ -238,7 +240,8 @@ void WorkerProcess::Retune(const api::StreamingJobSpec& spec) {
   Post([this, spec] {
     api::TakeHotFields(spec, &parts_->job->spec);
     options_.attempts = spec.poison_batch.attempts;
-    if (leader_) leader_->SetAttempts(options_.attempts);
+    options_.bisect = spec.poison_batch.action == api::PoisonBatch::Action::kBisect;
+    if (leader_) leader_->SetPoison(options_.attempts, options_.bisect);
     if (maker_) maker_->Retune();
   });
 }
@@ -289,6 +292,18 @@ void WorkerProcess::Do(const DeliverOutput& action) {
           output = std::move(output)]() mutable {
       member_.OnDelivered(generation, batch, output.status, std::move(output.report),
                           std::move(output.facts), parts_->clock->Monotonic());
+    });
+  });
+}
+
+void WorkerProcess::Do(const RunProbe& action) {
+  compute_thread_->Post([this, action] {
+    std::vector<RangeRecords> counts;
+    const Status status = action.count
+                              ? engine_->CountRecords(action.generation, action.plan, &counts)
+                              : engine_->Probe(action.generation, action.plan, action.limits);
+    Post([this, action, status, counts = std::move(counts)] {
+      member_.OnProbed(action.generation, action.plan.batch, status, counts);
     });
   });
 }

@@ -30,6 +30,7 @@ struct WorkerProcessOptions {
   Duration grace = std::chrono::seconds(60);  // a hand-over may take so long
   OwnSpec spec;
   int64_t attempts = 3;
+  bool bisect = false;
   bool announce_delivery = false;
 };
 
@@ -65,6 +66,7 @@ class WorkerProcess {
   void Do(const TakeOver& action);
   void Do(const ComputeBatch& action);
   void Do(const DeliverOutput& action);
+  void Do(const RunProbe& action);
   void Do(const SettleBatch& action);
   void Do(const StopWork& action);
   Result<ClusterEngine::Inheritance> ReadInheritance(const CommitHead& commit);

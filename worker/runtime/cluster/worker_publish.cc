@@ -34,6 +34,8 @@ const char* NameOf(LeaderCore::State state) {
       return "fencing";
     case LeaderCore::State::kOpening:
       return "opening";
+    case LeaderCore::State::kProbing:
+      return "probing";
     case LeaderCore::State::kRunning:
       return "running";
     case LeaderCore::State::kEnded:

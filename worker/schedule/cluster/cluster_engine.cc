@@ -8,6 +8,7 @@
 #include "crds/base/log.h"
 #include "crds/base/text.h"
 #include "worker/schedule/batch_planner.h"
+#include "worker/schedule/poison.h"
 
 namespace millrace::worker {
 namespace {
@@ -205,7 +206,7 @@ Status ClusterEngine::Prepare(const BatchPlan& plan) {
     std::vector<PartitionRange> ranges;
     for (const PlannedRange& range : plan.sources[i].ranges)
       ranges.push_back({range.partition, range.from, range.to, range.proof, range.records});
-    input->Assign(std::move(ranges), {});
+    input->Assign(std::move(ranges), ExclusionsOf(plan, plan.sources[i].name));
     parts_->plan.graph.stages[parts_->plan.input_stages[i]].units = input->units();
   }
   return OkStatus();

@@ -56,6 +56,13 @@ class ClusterEngine {
   // Restores the slot's state as of the commit and fences the sinks.
   Status TakeOver(const worker::TakeOver& action, const Inheritance& from);
   Status Compute(const std::string& generation, const PlanEntry& plan);
+  // How many records each of the slot's ranges of a plan has.
+  Status CountRecords(const std::string& generation, const PlanEntry& plan,
+                      std::vector<RangeRecords>* counts);
+  // Runs the tasks over the first records of the plan's ranges. Nothing of it is stored or
+  // delivered, and the state in memory is spoilt: TakeOver must follow.
+  Status Probe(const std::string& generation, const PlanEntry& plan,
+               const std::vector<RangeRecords>& limits);
   // Deletes what no state needs any more, now and then; from the thread that computes.
   void Sweep();
   struct Output {
