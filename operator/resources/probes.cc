@@ -9,6 +9,9 @@ namespace millrace::controller {
 namespace {
 
 constexpr int64_t kPeriodSeconds = 10;
+// The kubelet waits for one period before it asks for the first time, and asks whether the worker
+// is ready as soon as it has started: this is how soon a new worker can count.
+constexpr int64_t kStartupPeriodSeconds = 1;
 constexpr int64_t kReadyPeriodSeconds = 5;
 constexpr int64_t kTimeoutSeconds = 5;
 constexpr int64_t kFailures = 3;
@@ -35,8 +38,8 @@ void WriteProbe(JsonWriter* out, const Probe& probe) {
 void WriteProbes(JsonWriter* out, const api::StreamingJobSpec& spec) {
   const auto startup =
       std::chrono::ceil<std::chrono::seconds>(spec.health_check.startup_timeout).count();
-  const int64_t tries = std::max<int64_t>(1, (startup + kPeriodSeconds - 1) / kPeriodSeconds);
-  WriteProbe(out, {"startupProbe", "/healthz", kPeriodSeconds, tries});
+  const int64_t tries = std::max<int64_t>(1, startup / kStartupPeriodSeconds);
+  WriteProbe(out, {"startupProbe", "/healthz", kStartupPeriodSeconds, tries});
   WriteProbe(out, {"livenessProbe", "/healthz", kPeriodSeconds, kFailures});
   WriteProbe(out, {"readinessProbe", "/readyz", kReadyPeriodSeconds, kFailures});
 }
