@@ -9,7 +9,9 @@ import re
 import signal
 import time
 
+import failover_cases as failover
 import network_cases as network
+import outside_cases as outside
 import redis_cases as redis
 from fleet import LEASE_SECONDS, Broken
 from recovery import recover
@@ -87,16 +89,20 @@ def leader_hit(step):
     return 60 if step.startswith("kafka.") else 18
 
 
-def step_twice(session):
+def step_twice(step):
     """The successor of a worker that died at a step dies there, too."""
-    flow = session.flow
 
-    def before():
-        for _ in range(2):
-            dies(session, flow.start("worker.delivered:1"))
+    def case(session):
+        flow = session.flow
 
-    flow.kill(flow.pick(False))
-    return recover(session, before)
+        def before():
+            for _ in range(2):
+                dies(session, flow.start(f"{step}:1"))
+
+        flow.kill(flow.pick(False))
+        return recover(session, before)
+
+    return case
 
 
 def step_in_recovery(session):
@@ -239,12 +245,12 @@ def roll_edited(session):
 
 
 class Case:
-    """`fault` is the kind of failure; `fast` cases are run when none is asked for. `ends`: the job does not survive it. `alone`: needs a
-    network of its own."""
+    """`fault` is the kind of failure; `fast` cases are run when none is asked for. `ends`: the job does not survive it. `store`: a Redis
+    of its own, "plain", behind a proxy, "proxied", or a "cluster". `alone`: needs a network of its own."""
 
-    def __init__(self, fault, name, run, fast=True, ends=False, proxied=False, alone=False):
+    def __init__(self, fault, name, run, fast=True, ends=False, store="plain", alone=False):
         self.fault, self.name, self.run = fault, name, run
-        self.fast, self.ends, self.proxied, self.alone = fast, ends, proxied, alone
+        self.fast, self.ends, self.store, self.alone = fast, ends, store, alone
 
 
 def step_cases():
@@ -254,11 +260,12 @@ def step_cases():
             cases.append(Case("F01", f"a worker dies at {step}", step_other(step), fast=step not in ("blobs.before", "worker.delivered")))
         fast = step in ("worker.planned", "worker.before_commit", "worker.after_commit", "kafka.before_commit")
         cases.append(Case("F01", f"the leader dies at {step}", step_leader(step), fast=fast))
+        if who == "any":
+            cases.append(Case("F01", f"a worker and its successor die at {step}", step_twice(step), fast=step == "worker.delivered"))
     return cases
 
 
 CASES = step_cases() + [
-    Case("F01", "the successor dies at the same step", step_twice),
     Case("F01", "a worker dies during recovery", step_in_recovery),
     Case("F02", "a worker is killed", kill_one(False)),
     Case("F02", "the leader is killed", kill_one(True)),
@@ -275,9 +282,9 @@ CASES = step_cases() + [
     Case("F07", "Redis is killed and restarted", redis.redis_killed),
     Case("F07", "Redis is away beyond the lease", redis.redis_down_for_long, fast=False),
     Case("F11", "Redis has no memory", redis.redis_full),
-    Case("F13", "Redis is slow", redis.redis_slow, proxied=True, fast=False),
+    Case("F13", "Redis is slow", redis.redis_slow, store="proxied", fast=False),
     Case("F13", "Redis stands still beyond the lease", redis.redis_stalled, fast=False),
-    Case("F14", "replies of Redis are lost", redis.reply_lost, proxied=True),
+    Case("F14", "replies of Redis are lost", redis.reply_lost, store="proxied"),
     Case("F12", "Redis begins to evict", redis.eviction, fast=False),
     Case("F15", "a script keeps Redis busy", redis.busy, fast=False),
     Case("F54", "a worker is cut off from Redis", network.cut_off(False, network.to_redis), fast=False, alone=True),
@@ -287,6 +294,15 @@ CASES = step_cases() + [
     Case("F54", "a worker is cut off from all others", network.cut_off(False, network.to_all_workers), fast=False, alone=True),
     Case("F16", "scripts are flushed all the time", redis.again_and_again(2, 0.2, "SCRIPT", "FLUSH")),
     Case("F14", "connections to Redis are killed", redis.again_and_again(2, 0.2, "CLIENT", "KILL", "TYPE", "normal"), fast=False),
+    Case("F09", "Redis fails over to its replica", failover.fail_over, store="proxied"),
+    Case("F09", "Redis fails over to a replica that missed batches", failover.fail_over_late, store="proxied", ends=True, fast=False),
+    Case("F18", "slots of a Redis Cluster move", failover.slots_move, store="cluster", fast=False),
+    Case("F18", "a node of a Redis Cluster dies", failover.node_killed, store="cluster", fast=False),
+    Case("F21", "Kafka is killed and restarted", outside.kafka_killed, fast=False),
+    Case("F24", "Kafka stands still beyond the lease", outside.kafka_stands_still, fast=False),
+    Case("F08", "a report of the commit is lost", outside.lose(outside.lose_report), ends=True, fast=False),
+    Case("F08", "a blob of the state is lost", outside.lose(outside.lose_blob), ends=True, fast=False),
+    Case("F08", "a blob of the state is damaged", outside.lose(outside.damage_blob), ends=True, fast=False),
     Case("F08", "Redis restarts empty", redis.restart_empty, ends=True),
     Case("F10", "Redis is emptied", redis.flush_all, ends=True, fast=False),
     Case("F17", "Redis restarts with an older copy", redis.older_copy, ends=True),

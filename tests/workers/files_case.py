@@ -7,6 +7,7 @@ import signal
 import time
 from collections import Counter
 
+import disk_case
 from cases import Case
 from edit_cases import EDITS
 from fleet import Broken, Fleet, wait
@@ -149,6 +150,8 @@ class FileSession:
 FILE_CASES = [(GENERATED, run_job("generator to files, kills", NUMBERS)), (COPIED, run_job("files to files, kills", FILES * LINES))]
 FILE_CASES += [(GENERATED.replace(f"count: {NUMBERS}", f"count: {EDIT_NUMBERS}"), edited(*edit)) for edit in EDITS]
 FILE_CASES += [(COPIED, dies_at(step)) for step in FILE_STEPS]
+if disk_case.possible():
+    FILE_CASES += [(COPIED, Case("F42", "the disk of the output is full", disk_case.full(lambda root: check(root, FILES * LINES)), fast=False))]
 
 
 def wanted(options, case):

@@ -149,13 +149,15 @@ class Reader:
 class Flow(Fleet):
     """A Fleet with the job above, its topics, a Feeder and a Reader."""
 
-    def __init__(self, millrace, cluster, redis, name, redis_address=None, seed=1):
+    def __init__(self, millrace, cluster, redis, name, redis_address=None, seed=1, mode=None):
         self.prefix = name
         kafka = Client(cluster)
         for topic in ("in", *OUTPUTS):
             kafka.create_topic(f"{name}-{topic}", PARTITIONS)
         sinks = "".join(SINK.replace("KEY", ROW_KEYS.get(output, "")).replace("OUT", output) for output in OUTPUTS)
         yaml = YAML.replace("SINKS", sinks).replace("NAME", name).replace("BROKERS", json.dumps(cluster.bootstrap.split(",")))
+        if mode:
+            yaml = yaml.replace('["REDIS"]', f'["REDIS"], mode: {mode}')
         super().__init__(millrace, name, yaml, redis, redis_address)
         self.cluster = cluster
         self.feeder, self.reader = Feeder(cluster, f"{name}-in", seed), Reader(cluster, name)

@@ -11,6 +11,8 @@ from fleet import LEASE_SECONDS, Broken, wait
 from recovery import recover
 from server import ReplyError
 
+STOP_SECONDS = 90  # who is fencing then waits for the transactions that killed workers left open, as long as these may be
+
 
 def redis_killed(session):
     def before():
@@ -136,10 +138,10 @@ def stops(session):
     flow = session.flow
     begin = time.monotonic()
     for name in flow.running():
-        flow.wait_end(name, (1,))
+        flow.wait_end(name, (1,), STOP_SECONDS)
     seconds = time.monotonic() - begin
     later = flow.start()
-    flow.wait_end(later, (1,))
+    flow.wait_end(later, (1,), STOP_SECONDS)
     for name in flow.workers:
         if flow.workers[name].poll() == 1 and not re.search("StateLost|StateRolledBack", flow.said(name)):
             raise Broken(f"{name} does not say what is lost")

@@ -20,6 +20,7 @@ sys.path += [os.path.join(HERE, "..", "redis"), os.path.join(HERE, "..", "kafka"
 import cases  # noqa: E402
 import network_cases  # noqa: E402
 from broker import Cluster  # noqa: E402
+from failover_cases import RedisCluster  # noqa: E402
 from files_case import FILE_STEPS, run_files, wanted  # noqa: E402
 from fleet import Broken  # noqa: E402
 from flows import Flow  # noqa: E402
@@ -33,15 +34,18 @@ CASES_OF_A_JOB = 12  # what it has read grows, and is compared whole after each
 class Session:
     """A job of three workers that runs through many cases, one after the other."""
 
-    def __init__(self, options, cluster, number, proxied):
+    def __init__(self, options, cluster, number, store):
         self.random = random.Random(options.seed + number)
-        self.redis = Server(appendonly="yes", appendfsync="everysec", enable_debug_command="yes")
-        self.proxy = Proxy(self.redis.port) if proxied else None
-        address = self.proxy.address if proxied else None
-        self.flow = Flow(options.millrace, cluster, self.redis, f"job{number}", address, options.seed + number)
+        name = f"job{number}"
+        mode = "Cluster" if store == "cluster" else None
+        self.redis = RedisCluster(f"mr:{{default/{name}/{name}}}") if mode else \
+            Server(appendonly="yes", appendfsync="everysec", enable_debug_command="yes")
+        self.servers = [self.redis]
+        self.proxy = Proxy(self.redis.port) if store == "proxied" else None
+        address = self.proxy.address if self.proxy else None
+        self.flow = Flow(options.millrace, cluster, self.redis, name, address, options.seed + number, mode)
 
     def __enter__(self):
-        self.redis.__enter__()
         self.flow.__enter__()
         try:
             self.flow.fill(3)
@@ -56,7 +60,8 @@ class Session:
         self.flow.__exit__(*reason)
         if self.proxy:
             self.proxy.close()
-        self.redis.__exit__(*reason)
+        for server in self.servers:
+            server.__exit__(*reason)
 
 
 class Report:
@@ -106,13 +111,13 @@ def whole(session):
 def run_cases(options, cluster, chosen, report):
     """Cases that the job survives share one job, whose outputs are compared whole at the end."""
     number = 0
-    queue = sorted((case for case in chosen for _ in range(options.repeat)), key=lambda case: (case.proxied, case.ends))
+    queue = sorted((case for case in chosen for _ in range(options.repeat)), key=lambda case: (case.store, case.ends))
     while queue:
         number += 1
-        kind = (queue[0].proxied, queue[0].ends)
-        with Session(options, cluster, number, queue[0].proxied) as session:
+        kind = (queue[0].store, queue[0].ends)
+        with Session(options, cluster, number, queue[0].store) as session:
             goes_on, left = True, CASES_OF_A_JOB
-            while queue and goes_on and left > 0 and (queue[0].proxied, queue[0].ends) == kind:
+            while queue and goes_on and left > 0 and (queue[0].store, queue[0].ends) == kind:
                 left -= 1
                 goes_on = report.run(queue.pop(0), session)
             if goes_on:
