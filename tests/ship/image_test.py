@@ -20,7 +20,7 @@ import tempfile
 NOT_IN_IMAGE = {"make", "procps"}
 LARGEST_BYTES = 80_000_000  # compressed
 PROGRAM = "/usr/bin/openssl"
-SHELLS = re.compile(r"(^|/)(ba|da|z|k)?sh$|(^|/)(busybox|dpkg|apt|perl|python3?)$")
+TOOLS = re.compile(r"(^|/)s?bin/((ba|da|z|k)?sh|busybox|dpkg|apt|apt-get|perl|python3?)$")
 
 
 def dockerfile_problems(root):
@@ -124,7 +124,7 @@ def content_problems(layers):
                     if member.name.endswith("/sbom.spdx.json"):
                         yield from bill_problems(json.load(inside.extractfile(member)))
         for name in names:
-            if SHELLS.search(name):
+            if TOOLS.search(name):
                 yield f"{name} is in the image"
         for name in ("usr/local/bin/millrace", "usr/local/bin/millrace-operator", "usr/share/millrace/sbom.spdx.json", "etc/ssl/certs/ca-certificates.crt"):
             if not {name, "./" + name} & names:
