@@ -67,7 +67,11 @@ bool LeaderCore::Failed(const char* what, const StoreReply& reply,
       return true;
     case StoreCode::kUnavailable:
       retry_at_ = now + kRetryDelay;
-      retry_ = again;
+      // Several requests may wait, a plan and a commit for example; none is forgotten.
+      retry_ = [this, before = std::move(retry_), again, term = term_](MonotonicTime at) {
+        if (before) before(at);
+        if (again && term == term_ && state_ != State::kEnded) again(at);
+      };
       return true;
     case StoreCode::kSuspect:
     case StoreCode::kNotCurrent:
