@@ -25,6 +25,7 @@
 #include "worker/runtime/query/state_query.h"
 #include "worker/runtime/signals.h"
 #include "worker/schedule/cluster/own_spec.h"
+#include "worker/schedule/cluster/table_exchange.h"
 
 namespace millrace::worker {
 namespace {
@@ -144,7 +145,7 @@ class Following final : public ClusterListener {
 class WirePorts final : public BatchPorts {
  public:
   WirePorts(const JobPlan& plan, PeerNetwork* network)
-      : sources_(plan.graph.stages.size(), -1), network_(network) {
+      : sources_(TableStage(plan.graph) + 1, -1), network_(network) {
     for (size_t source = 0; source < plan.input_stages.size(); ++source) {
       if (plan.input_stages[source] >= 0)
         sources_[plan.input_stages[source]] = static_cast<int>(source);

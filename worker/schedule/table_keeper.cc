@@ -109,9 +109,14 @@ void TableKeeper::RefreshDue() {
   }
 }
 
+bool TableKeeper::Writes(const std::string& stage) const {
+  return std::any_of(streams_.begin(), streams_.end(),
+                     [&](const auto& table) { return StateStage(table.second->name()) == stage; });
+}
+
 Status TableKeeper::Restore(const StateLog& log) {
   for (auto& [index, table] : streams_) {
-    ASSIGN_OR_RETURN(const UnitBlobs blobs, log.Load(StateStage(table->name()), 0));
+    ASSIGN_OR_RETURN(const UnitBlobs blobs, log.Load(StateStage(table->name()), kStateUnit));
     RETURN_IF_ERROR(table->Restore(blobs.snapshot, blobs.deltas));
   }
   return OkStatus();
@@ -188,13 +193,13 @@ Status TableKeeper::PutState(StateLog* log) const {
     std::string bytes;
     table->EncodeDelta(&bytes);
     if (bytes.empty()) continue;
-    if (!log->WantsSnapshot(stage, 0)) {
-      RETURN_IF_ERROR(log->PutDelta(stage, 0, bytes));
+    if (!log->WantsSnapshot(stage, kStateUnit)) {
+      RETURN_IF_ERROR(log->PutDelta(stage, kStateUnit, bytes));
       continue;
     }
     bytes.clear();
     table->EncodeSnapshot(&bytes);
-    RETURN_IF_ERROR(log->PutSnapshot(stage, 0, bytes));
+    RETURN_IF_ERROR(log->PutSnapshot(stage, kStateUnit, bytes));
   }
   return OkStatus();
 }

@@ -25,12 +25,15 @@ namespace millrace::worker {
 class TableKeeper {
  public:
   static constexpr int64_t kMaxListRows = 1000;  // of tables that expressions read as lists
+  static constexpr int kStateUnit = 0;           // of a stream table's stage in the state log
 
   TableKeeper(const api::StreamingJob& job, const JobPlan& plan, TableLoaderOptions loading);
   ~TableKeeper();
 
   // Loads every file and http table once. Errors name table, place and remedy.
   Status Start();
+  // Whether a stage of the state log is a stream table of the job.
+  bool Writes(const std::string& stage) const;
   // Restores stream tables from the state log. Requires: before the first batch.
   Status Restore(const StateLog& log);
   // Versions to name in the next plan; new ones are put into `kept` first. kUnavailable/kInvalid

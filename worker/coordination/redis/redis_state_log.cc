@@ -1,6 +1,7 @@
 #include "worker/coordination/redis/redis_state_log.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 #include "crds/base/failpoint.h"
@@ -24,7 +25,7 @@ std::string RedisStateLog::GroupKeyOf(const std::string& stage, int unit) const 
 }
 
 Status RedisStateLog::Recover(std::string generation, int64_t committed, Heads heads,
-                              const std::stop_token& stop) {
+                              const std::stop_token& stop, const Heads& guests) {
   generation_ = std::move(generation);
   heads_ = std::move(heads);
   chains_.clear();
@@ -33,11 +34,13 @@ Status RedisStateLog::Recover(std::string generation, int64_t committed, Heads h
   doomed_.clear();
   loaded_bytes_ = 0;
   std::map<HeadKey, BlobName> wanted;
-  for (const auto& [key, head] : heads_) {
-    if (head.last.batch > committed)
-      return InternalError("StateLost: a report names a blob of batch " +
-                           std::to_string(head.last.batch) + ", after the commit");
-    wanted[key] = head.last;
+  for (const Heads* some : std::initializer_list<const Heads*>{&heads_, &guests}) {
+    for (const auto& [key, head] : *some) {
+      if (head.last.batch > committed)
+        return InternalError("StateLost: a report names a blob of batch " +
+                             std::to_string(head.last.batch) + ", after the commit");
+      wanted[key] = head.last;
+    }
   }
   const auto group_key = [this](const HeadKey& key) { return GroupKeyOf(key.first, key.second); };
   ASSIGN_OR_RETURN(BlobChains chains,
@@ -46,7 +49,7 @@ Status RedisStateLog::Recover(std::string generation, int64_t committed, Heads h
     loaded_bytes_ += static_cast<int64_t>(chain.blobs.snapshot.size());
     for (const std::string& delta : chain.blobs.deltas)
       loaded_bytes_ += static_cast<int64_t>(delta.size());
-    chains_[key] = std::move(chain.names);
+    if (heads_.contains(key)) chains_[key] = std::move(chain.names);
     loaded_[key] = std::move(chain.blobs);
   }
   return FindOrphans(stop);

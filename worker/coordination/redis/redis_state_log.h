@@ -44,9 +44,10 @@ class RedisStateLog final : public StateLog {
   RedisStateLog(std::unique_ptr<RedisClient> client, Options options, Clock* clock);
 
   // Starts a generation: `heads` of the committed report, for the units this worker owns. Loads
-  // their blobs for Load.
+  // their blobs for Load, and those of `guests`: units that others own and report, whose state this
+  // worker needs, too.
   Status Recover(std::string generation, int64_t committed, Heads heads,
-                 const std::stop_token& stop);
+                 const std::stop_token& stop, const Heads& guests = {});
   // Forgets what Recover loaded: every unit has taken its own.
   void DropLoaded() { loaded_.clear(); }
   // Of the blobs that Recover loaded, decoded.

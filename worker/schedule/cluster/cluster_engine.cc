@@ -8,6 +8,7 @@
 #include "crds/base/log.h"
 #include "crds/base/text.h"
 #include "worker/schedule/batch_planner.h"
+#include "worker/schedule/cluster/table_exchange.h"
 #include "worker/schedule/poison.h"
 
 namespace millrace::worker {
@@ -93,16 +94,21 @@ Status ClusterEngine::Load(const Inheritance& from, TakeOverProgress* progress) 
   const CommitPoint& commit = from.commit;
   Heads heads;
   for (const auto& [slot, report] : from.reports) RETURN_IF_ERROR(DecodeHeads(report, &heads));
+  Heads tables;  // every worker holds them, one reports them
   std::erase_if(heads, [&](const auto& head) {
     const auto& [stage, unit] = head.first;
-    const bool kept =
-        !from.kept || std::find(from.kept->begin(), from.kept->end(), stage) != from.kept->end();
-    return !kept || OwnerOfUnit(generation_, unit) != slot_;
+    const bool table = parts_->tables->Writes(stage);
+    const bool owned = OwnerOfUnit(generation_, unit) == slot_;
+    if (table && !owned) tables.insert(head);
+    const bool kept = !from.kept || table ||
+                      std::find(from.kept->begin(), from.kept->end(), stage) != from.kept->end();
+    return !kept || !owned;
   });
-  progress->units = static_cast<int64_t>(heads.size());
-  RETURN_IF_ERROR(state_->Recover(generation_.name, commit.batch, heads, StopOfWork()));
+  progress->units = static_cast<int64_t>(heads.size() + tables.size());
+  RETURN_IF_ERROR(state_->Recover(generation_.name, commit.batch, heads, StopOfWork(), tables));
   progress->bytes = state_->loaded_bytes();
   RETURN_IF_ERROR(Restore());
+  RETURN_IF_ERROR(parts_->tables->Restore(*state_));
   state_->DropLoaded();
   last_batch_time_ = commit.batch_time;
   last_watermarks_.clear();
@@ -224,6 +230,10 @@ Status ClusterEngine::Compute(const std::string& generation, const PlanEntry& en
   work->port = ports_->Open(entry.batch, stop);
   work->run = executor_.Begin(ContextOf(work->plan), work->port.get());
   RETURN_IF_ERROR(executor_.RunStages(0, parts_->plan.first_dead_letter_stage, &work->run));
+  RETURN_IF_ERROR(ShareTableRows(parts_->plan, generation_, slot_, work->port.get(), work->run,
+                                 [this](int table, const std::vector<RecordBatch>& rows) {
+                                   return parts_->tables->Apply(table, rows);
+                                 }));
   Failpoint("worker.computed");
   const MonotonicTime computed = parts_->clock->Monotonic();
   RETURN_IF_ERROR(StoreState(work->run));
@@ -281,6 +291,9 @@ Status ClusterEngine::StoreState(const BatchRun& run) {
     else if (!blob.bytes.empty())
       RETURN_IF_ERROR(state_->PutDelta(blob.stage->id, blob.unit, blob.bytes));
   }
+  if (OwnerOfUnit(generation_, TableKeeper::kStateUnit) == slot_)
+    RETURN_IF_ERROR(parts_->tables->PutState(state_));
+  parts_->tables->Settle();
   return OkStatus();
 }
 
