@@ -53,8 +53,6 @@ class ClusterEngine {
     // forgotten with the next commit.
     std::optional<std::vector<std::string>> kept;
   };
-  // Lets no peer of a source send to this worker; from the thread that computes.
-  Status StopReceiving() { return Receive(nullptr); }
   // Restores the slot's state as of the commit and fences the sinks.
   Status TakeOver(const worker::TakeOver& action, const Inheritance& from);
   Status Compute(const std::string& generation, const PlanEntry& plan);
@@ -89,7 +87,6 @@ class ClusterEngine {
   };
   Status Load(const Inheritance& from, TakeOverProgress* progress);
   Status Restore();
-  Status Receive(const Generation* generation);
   std::stop_token StopOfWork();
   Status OpenSinks(const worker::TakeOver& action);
   Status ForEachSink(const std::function<Status(size_t)>& work);
