@@ -6,6 +6,7 @@ table.py RESULTS [--out FILE]
 
 import argparse
 import json
+import re
 import statistics
 from collections import defaultdict
 
@@ -23,14 +24,17 @@ the test. The cases named *to files* read a generator or files and write files.
 itself. A worker that was killed is noticed after one lease; with the default of 10 s that takes 8 s longer than here. A worker that was
 told to stop hands over at the end of a batch, and nobody waits for the lease.
 
-A row counts the runs that passed. A case that failed is left out until what was wrong is mended, and counts from then on.
+A row counts the runs that passed. A case that failed is left out until what was wrong is mended, and counts from then on. The *number*
+is that of the kind of failure, as `workers_test.py --case F09` takes it. Rows of one repeat ran while some twenty other programs wanted
+the two cores: that they passed counts, their times say little.
 
 """
-SURVIVED = ("## The job goes on\n\n| failure | repeats | processes killed | no commit for, median | longest |\n"
-            "|---|---|---|---|---|\n")
+SURVIVED = ("## The job goes on\n\n| number | failure | repeats | processes killed | no commit for, median | longest |\n"
+            "|---|---|---|---|---|---|\n")
 ENDED = ("\n## The job stops\n\nWhere the state is gone or older than the output, every worker ends with `StateLost` or `StateRolledBack`, "
-         "so does one that is started\nlater, and no row is written twice.\n\n| failure | repeats | all had stopped after, median | longest |\n"
-         "|---|---|---|---|\n")
+         "so does one that is started\nlater, and no row is written twice. A worker that waits for Kafka just then, for a transaction that a killed worker left open, ends "
+         "when that\nis over: up to `transactionTimeout` (60 s here) later.\n\n| number | failure | repeats | all had stopped after, median | longest |\n"
+         "|---|---|---|---|---|\n")
 TAIL = """
 ## Run it
 
@@ -42,6 +46,19 @@ tests/workers/table.py results.jsonl
 `make test` runs a part of the cases, each once (`ctest -L workers`). The agreement between workers, which the cases above exercise from outside, is also run
 under simulated failures of network, store and processes: `ctest -L simulation`. In a third of the simulated runs the job is edited
 again and again meanwhile, and its workers are replaced one by one.
+
+## Checks that are left out
+
+Whether the tests would notice is tested, too: `mutation_check.py` leaves out one check after another (a condition under which a script of
+the store refuses, one that the leader, a member or a sink tests before it goes on, a fence, a checksum) and runs the tests that must
+fail then. It changes neither the sources nor the build, only programs in a folder aside:
+
+```
+tests/workers/mutation_check.py --build build/release --out docs/reliability.md
+```
+
+<!-- mutants: begin -->
+MUTANTS<!-- mutants: end -->
 """
 
 
@@ -51,12 +68,19 @@ def rows(lines, ends):
         if line["ends"] == ends and line["fault"] != "end":
             found[line["case"]].append(line)
     failed = {line["case"] for line in lines if not line.get("ok", True)}
-    for case, runs in found.items():
+    for case, runs in sorted(found.items(), key=lambda entry: entry[1][0]["fault"]):
         if case in failed:
             continue
         gaps = [run["gap"] for run in runs]
         kills = "" if ends else f" {sum(run['kills'] for run in runs)} |"
-        yield f"| {case} | {len(runs)} |{kills} {statistics.median(gaps):.1f} s | {max(gaps):.1f} s |\n"
+        yield f"| {runs[0]['fault']} | {case} | {len(runs)} |{kills} {statistics.median(gaps):.1f} s | {max(gaps):.1f} s |\n"
+
+
+def kept(path):
+    """What mutation_check.py wrote into the page."""
+    with open(path, encoding="utf-8") as text:
+        found = re.search(r"<!-- mutants: begin -->\n(.*?)<!-- mutants: end -->", text.read(), re.DOTALL)
+    return found[1] if found else ""
 
 
 def main():
@@ -66,8 +90,9 @@ def main():
     options = parser.parse_args()
     with open(options.results, encoding="utf-8") as text:
         lines = [json.loads(line) for line in text]
+    tail = TAIL.replace("MUTANTS", kept(options.out))
     with open(options.out, "w", encoding="utf-8") as out:
-        out.write(HEAD + SURVIVED + "".join(rows(lines, False)) + ENDED + "".join(rows(lines, True)) + TAIL)
+        out.write(HEAD + SURVIVED + "".join(rows(lines, False)) + ENDED + "".join(rows(lines, True)) + tail)
 
 
 if __name__ == "__main__":
