@@ -61,6 +61,9 @@ test-cluster: deps
 	@/usr/bin/python3 tests/crd/apiserver_test.py $(CURDIR)
 	@/usr/bin/python3 tests/operator/operator_test.py $(CURDIR)/build/release/millrace-operator
 	@/usr/bin/python3 tests/operator/faults_test.py $(CURDIR)/build/release/millrace-operator
+	@/usr/bin/python3 tests/operator/lifecycle_test.py $(CURDIR)/build/release/millrace-operator
+	@/usr/bin/python3 tests/operator/acceptance_test.py $(CURDIR)/build/release/millrace-operator
+	@/usr/bin/python3 tests/operator/security_test.py $(CURDIR)/build/release/millrace-operator
 	@/usr/bin/python3 tests/ship/release_test.py $(CURDIR)
 	@/usr/bin/python3 tests/cluster/cluster_test.py $(CURDIR)
 

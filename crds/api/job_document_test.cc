@@ -137,7 +137,7 @@ metadata: {name: refused}
 spec:
   sources: [{name: lines, stdin: {}, format: {text: {}}}]
   sinks: [{name: out, from: lines, sql: {url: "mysql://db/x", table: lines}}]
-  upgrade: {rollback: {enabled: true}}
+  reset: {id: a, state: Keep}
 )";
   const JobDocument document = ParseJob(text);
   Diagnostics refused;
@@ -146,7 +146,7 @@ spec:
   EXPECT_EQ(Render(refused[0], "job.yaml", document.positions),
             "job.yaml:6:41: spec.sinks[0].sql: the sink sql is not supported yet; use console, "
             "file, http, kafka or redis, or run with --sink console");
-  EXPECT_EQ(refused[1].path, "spec.upgrade.rollback");
+  EXPECT_EQ(refused[1].path, "spec.reset");
 }
 
 TEST(FieldDocsTest, SaysSomethingAboutEveryFieldOnce) {

@@ -67,8 +67,6 @@ void RefuseUnsupported(const StreamingJob& job, Diagnostics* out) {
   RefuseTables(job, &refusals);
   refusals.Add(!job.spec.models.empty(), "spec.models", "models are");
   RefuseSinks(job, &refusals);
-  refusals.Add(job.spec.upgrade.rollback && job.spec.upgrade.rollback->enabled,
-               "spec.upgrade.rollback", "rollback is");
   refusals.Add(job.spec.reset.has_value(), "spec.reset", "reset is");
 }
 

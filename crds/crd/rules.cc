@@ -54,7 +54,6 @@ RuleList UnsupportedRules() {
        "the sink sql is not supported yet; use console, file, http, kafka or redis"},
       {"spec.sinks[]", "!has(self.elasticsearch)",
        "the sink elasticsearch is not supported yet; use console, file, http, kafka or redis"},
-      {"spec.upgrade.rollback", "!self.enabled", "rollback is not supported yet"},
       {"spec", "!has(self.reset)", "reset is not supported yet"},
   };
 }

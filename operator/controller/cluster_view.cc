@@ -11,8 +11,9 @@ bool IsReadWhole(Kind kind) { return kind == Kind::kDeployment || kind == Kind::
 }  // namespace
 
 std::vector<Kind> AllKinds() {
-  return {Kind::kServiceAccount,   Kind::kConfigMap,  Kind::kService,    Kind::kNetworkPolicy,
-          Kind::kDisruptionBudget, Kind::kDeployment, Kind::kPodMonitor, Kind::kCleanupJob};
+  return {Kind::kServiceAccount, Kind::kConfigMap,     Kind::kRevision,
+          Kind::kService,        Kind::kNetworkPolicy, Kind::kDisruptionBudget,
+          Kind::kDeployment,     Kind::kPodMonitor,    Kind::kCleanupJob};
 }
 
 ClusterView::ClusterView(Client* client, Clock* clock, ClusterViewOptions options,

@@ -28,10 +28,11 @@ std::string NameOf(const ObjectKey& key, const std::string& ns) {
 
 }  // namespace
 
-std::string WithUid(const std::string& json, const std::string& uid) {
+std::string Bound(const std::string& json, const std::string& uid, const std::string& version) {
   const std::string metadata = "\"metadata\":{";
   std::string result = json;
-  result.insert(result.find(metadata) + metadata.size(), "\"uid\":" + JsonQuote(uid) + ",");
+  result.insert(result.find(metadata) + metadata.size(),
+                "\"uid\":" + JsonQuote(uid) + ",\"resourceVersion\":" + JsonQuote(version) + ",");
   return result;
 }
 
@@ -59,7 +60,8 @@ Status Executor::Apply(const Object& object, Pass* pass) {
   const auto seen = pass->observed.world.objects.find(object.key);
   const bool exists = seen != pass->observed.world.objects.end();
   const std::string path = ObjectPath(ResourceOf(object.key.kind), pass->job().ns, object.key.name);
-  const std::string body = exists ? WithUid(object.json, seen->second.uid) : object.json;
+  const std::string body =
+      exists ? Bound(object.json, seen->second.uid, seen->second.version) : object.json;
   ASSIGN_OR_RETURN(const RawObject applied,
                    client_->Apply(path, body, {.force = exists}, pass->stop));
   Log(LogLevel::kInfo, exists ? "object changed" : "object made",

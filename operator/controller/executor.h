@@ -12,7 +12,8 @@ namespace millrace::controller {
 
 // Carries out what a pass decided: the actions in their order, then the status. Stops at the first
 // error, so that the next pass sees and decides anew. An object that exists is written only under
-// the uid that was observed, one that does not only where nobody else has made it meanwhile.
+// the uid and version that were observed, so that who decided on old facts writes nothing; one that
+// does not exist only where nobody else has made it meanwhile.
 // Thread-safe.
 class Executor {
  public:
@@ -35,8 +36,8 @@ class Executor {
   const Clock* clock_;
 };
 
-// `json` with `"uid":uid` in its metadata. Pure. Requires: made by MakeObject.
-std::string WithUid(const std::string& json, const std::string& uid);
+// `json` with uid and resourceVersion in its metadata. Pure. Requires: made by MakeObject.
+std::string Bound(const std::string& json, const std::string& uid, const std::string& version);
 // The body of a server-side apply of the status, bound to one version of the job. Pure.
 std::string StatusBody(const api::ObjectMeta& job, const std::string& resource_version,
                        const Plan& plan);

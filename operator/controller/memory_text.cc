@@ -50,6 +50,33 @@ void WriteScaling(const ScalingRecord& scaling, JsonWriter* out) {
   out->EndObject();
 }
 
+void WriteRollout(const RolloutRecord& rollout, JsonWriter* out) {
+  if (rollout == RolloutRecord()) return;
+  out->Key("rollout");
+  out->BeginObject();
+  WriteText("revision", rollout.revision, out);
+  WriteInt("number", rollout.number, out);
+  WriteTime("since", rollout.since, out);
+  WriteText("good", rollout.good, out);
+  WriteText("refused", rollout.refused, out);
+  out->Key("history");
+  out->BeginArray();
+  for (const std::string& revision : rollout.history) out->String(revision);
+  out->EndArray();
+  out->EndObject();
+}
+
+void WriteRestarts(const RestartRecord& restarts, JsonWriter* out) {
+  if (restarts == RestartRecord()) return;
+  out->Key("restarts");
+  out->BeginObject();
+  WriteInt("count", restarts.count, out);
+  WriteInt("seen", restarts.seen, out);
+  WriteTime("last", restarts.last, out);
+  WriteInt("gaveUp", restarts.gave_up, out);
+  out->EndObject();
+}
+
 std::string TextOf(simdjson::simdjson_result<element> from) {
   std::string_view text;
   return from.get(text) == SUCCESS ? std::string(text) : "";
@@ -83,6 +110,32 @@ ScalingRecord ReadScaling(const element& root) {
   return scaling;
 }
 
+RolloutRecord ReadRollout(const element& root) {
+  const auto from = root["rollout"];
+  RolloutRecord rollout;
+  rollout.revision = TextOf(from["revision"]);
+  rollout.number = IntOf(from["number"]).value_or(0);
+  rollout.since = TimeOf(from["since"]);
+  rollout.good = TextOf(from["good"]);
+  rollout.refused = TextOf(from["refused"]);
+  simdjson::dom::array history;
+  if (from["history"].get(history) != SUCCESS) return rollout;
+  for (const element revision : history) {
+    std::string_view name;
+    if (revision.get(name) == SUCCESS && rollout.history.size() < RolloutRecord::kMaxHistory)
+      rollout.history.emplace_back(name);
+  }
+  return rollout;
+}
+
+RestartRecord ReadRestarts(const element& root) {
+  const auto from = root["restarts"];
+  return {.count = IntOf(from["count"]).value_or(0),
+          .seen = IntOf(from["seen"]).value_or(0),
+          .last = TimeOf(from["last"]),
+          .gave_up = IntOf(from["gaveUp"])};
+}
+
 }  // namespace
 
 std::string WriteMemory(const Memory& memory) {
@@ -100,6 +153,8 @@ std::string WriteMemory(const Memory& memory) {
   WriteTime("completedAt", memory.completed_at, &out);
   WriteText("completedRevision", memory.completed_revision, &out);
   WriteScaling(memory.scaling, &out);
+  WriteRollout(memory.rollout, &out);
+  WriteRestarts(memory.restarts, &out);
   out.EndObject();
   return out.Take();
 }
@@ -120,6 +175,8 @@ Memory ReadMemory(const std::string& text) {
   memory.completed_at = TimeOf(root["completedAt"]);
   memory.completed_revision = TextOf(root["completedRevision"]);
   memory.scaling = ReadScaling(root);
+  memory.rollout = ReadRollout(root);
+  memory.restarts = ReadRestarts(root);
   return memory;
 }
 

@@ -6,7 +6,10 @@
 #include "crds/api/field_reader.h"
 #include "crds/api/yaml_reader.h"
 #include "operator/controller/memory_text.h"
+#include "operator/controller/owned_fields.h"
+#include "operator/reconcile/ownership.h"
 #include "operator/resources/cluster_rules.h"
+#include "operator/resources/revision.h"
 
 namespace millrace::controller {
 namespace {
@@ -31,14 +34,18 @@ std::string NamespacePhase(const RawObject& object) {
   return phase == nullptr ? "" : phase->text;
 }
 
-// What the job would have, by name: nothing for a job that cannot be built.
-std::vector<ObjectKey> WantedKeys(const World& world, const BuildOptions& build) {
-  std::vector<ObjectKey> keys;
-  if (!world.errors.empty() || !CheckForCluster(world.job).empty()) return keys;
-  for (const Object& object : BuildObjects(world.job, build, 0)) keys.push_back(object.key);
-  if (world.deleted_at) keys.push_back(BuildCleanupJob(world.job, build).key);
-  return keys;
+// What the job would have, whatever the number of its workers: nothing for one that cannot be
+// built.
+std::vector<Object> Wanted(const World& world, const BuildOptions& build) {
+  if (!world.errors.empty() || !CheckForCluster(world.job).empty()) return {};
+  const api::StreamingJob job = InForce(world, world.memory.rollout);
+  std::vector<Object> objects = BuildObjects(job, build, 0);
+  if (world.deleted_at) objects.push_back(BuildCleanupJob(job, build));
+  return objects;
 }
+
+// The data of a revision never change, and the template of a Job cannot.
+bool CanDrift(Kind kind) { return kind != Kind::kRevision && kind != Kind::kCleanupJob; }
 
 }  // namespace
 
@@ -69,17 +76,32 @@ void Observer::ReadObjects(const std::string& ns, const std::string& name, World
 }
 
 void Observer::ReadPods(const std::string& ns, const std::string& name, World* world) const {
+  ObservedPods& pods = world->pods;
   for (const auto& pod : view_->Pods(ns, name)) {
     if (!pod->is_worker || pod->finished || pod->job_uid != world->job.metadata.uid) continue;
-    ++world->pods.total;
-    if (pod->ready && !pod->deleting) ++world->pods.ready;
-    world->pods.restarts += pod->restarts;
+    ++pods.total;
+    if (pod->ready && !pod->deleting) ++pods.ready;
+    pods.restarts += pod->restarts;
+    pods.crashing += pod->crashing ? 1 : 0;
+    pods.completed |= pod->completed && pod->revision == world->memory.rollout.revision;
+    if (!pod->ready && pods.failure.empty()) pods.failure = pod->failure;
   }
 }
 
-Status Observer::AskForMissing(const std::string& ns, World* world,
-                               const std::stop_token& stop) const {
-  for (const ObjectKey& key : WantedKeys(*world, build_)) {
+void Observer::NoteDrift(const std::string& ns, const std::vector<Object>& wanted,
+                         World* world) const {
+  for (const Object& object : wanted) {
+    const auto child = view_->Child(object.key.kind, ns, object.key.name);
+    const auto seen = world->objects.find(object.key);
+    if (!child || seen == world->objects.end() || !CanDrift(object.key.kind)) continue;
+    seen->second.drifted = !CoversApplied(child->owned, object.json);
+  }
+}
+
+Status Observer::AskForMissing(const std::string& ns, const std::vector<Object>& wanted,
+                               World* world, const std::stop_token& stop) const {
+  for (const Object& object : wanted) {
+    const ObjectKey& key = object.key;
     if (world->objects.count(key) > 0) continue;
     const Result<RawObject> found =
         client_->Get(ObjectPath(ResourceOf(key.kind), ns, key.name), stop);
@@ -90,6 +112,26 @@ Status Observer::AskForMissing(const std::string& ns, World* world,
     world->objects[key] = child->object;
     if (key.kind == Kind::kCleanupJob) world->cleanup = child->cleanup;
   }
+  return OkStatus();
+}
+
+// The spec of the good revision, while another one is asked for that may be taken back. One that is
+// not there, or not readable, leaves nothing to return to.
+Status Observer::AskForGood(const std::string& ns, World* world,
+                            const std::stop_token& stop) const {
+  const std::string& good = world->memory.rollout.good;
+  const std::optional<api::Rollback>& rollback = world->job.spec.upgrade.rollback;
+  const ObjectKey key{Kind::kRevision, ChildName(world->job.metadata.name, good)};
+  const auto kept = world->objects.find(key);
+  if (good.empty() || !rollback || !rollback->enabled || kept == world->objects.end() ||
+      OwnershipOf(kept->second, world->job.metadata.uid) != Ownership::kOurs ||
+      good == RevisionOf(world->job.spec))
+    return OkStatus();
+  const Result<RawObject> found =
+      client_->Get(ObjectPath(ResourceOf(key.kind), ns, key.name), stop);
+  if (!found.ok() && found.status().code() == StatusCode::kNotFound) return OkStatus();
+  if (!found.ok()) return found.status();
+  world->good = ReadRevision(*found);
   return OkStatus();
 }
 
@@ -123,7 +165,10 @@ Result<Observed> Observer::Observe(const std::string& key, const ProgressTracker
   }
   ReadObjects(ns, name, &world);
   ReadPods(ns, name, &world);
-  RETURN_IF_ERROR(AskForMissing(ns, &world, stop));
+  RETURN_IF_ERROR(AskForGood(ns, &world, stop));
+  const std::vector<Object> wanted = Wanted(world, build_);
+  NoteDrift(ns, wanted, &world);
+  RETURN_IF_ERROR(AskForMissing(ns, wanted, &world, stop));
   if (world.deleted_at) RETURN_IF_ERROR(AskForNamespace(ns, &world, stop));
   return observed;
 }

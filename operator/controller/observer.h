@@ -29,7 +29,11 @@ class Observer {
  private:
   void ReadObjects(const std::string& ns, const std::string& name, World* world) const;
   void ReadPods(const std::string& ns, const std::string& name, World* world) const;
-  Status AskForMissing(const std::string& ns, World* world, const std::stop_token& stop) const;
+  // Which of the objects others have taken fields of.
+  void NoteDrift(const std::string& ns, const std::vector<Object>& wanted, World* world) const;
+  Status AskForMissing(const std::string& ns, const std::vector<Object>& wanted, World* world,
+                       const std::stop_token& stop) const;
+  Status AskForGood(const std::string& ns, World* world, const std::stop_token& stop) const;
   Status AskForNamespace(const std::string& ns, World* world, const std::stop_token& stop) const;
 
   const ClusterView* view_;

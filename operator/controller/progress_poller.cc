@@ -13,6 +13,7 @@ bool IsNews(const ProgressTracker& before, const ProgressTracker& after) {
     const std::optional<LoadWindow>& load = tracker.load();
     return std::tuple(tracker.asked(), report.has_value(), report && report->completed,
                       report ? report->halt : "", report ? report->batch_time : std::nullopt,
+                      report ? report->revision : "", report && report->committed,
                       load ? load->end : TimePoint{});
   };
   return facts(before) != facts(after);
@@ -71,20 +72,21 @@ void ProgressPoller::Run(const std::stop_token& stop) {
   }
 }
 
-std::vector<std::string> ProgressPoller::Addresses(const std::string& job, const std::string& first,
-                                                   int64_t* unschedulable) const {
+std::vector<ProgressPoller::Worker> ProgressPoller::Workers(const std::string& job,
+                                                            const std::string& first,
+                                                            int64_t* unschedulable) const {
   const size_t slash = job.find('/');
-  std::vector<std::string> addresses;
+  std::vector<Worker> workers;
   for (const auto& pod : view_->Pods(job.substr(0, slash), job.substr(slash + 1))) {
     // One that leaves speaks of its own end, not of the job's.
     if (!pod->is_worker || pod->finished || pod->deleting) continue;
     *unschedulable += pod->unschedulable ? 1 : 0;
-    if (!pod->ip.empty()) addresses.push_back(pod->ip);
+    if (!pod->ip.empty()) workers.push_back({pod->ip, pod->revision});
   }
-  std::stable_partition(addresses.begin(), addresses.end(),
-                        [&](const std::string& address) { return address == first; });
-  if (addresses.size() > options_.max_asked) addresses.resize(options_.max_asked);
-  return addresses;
+  std::stable_partition(workers.begin(), workers.end(),
+                        [&](const Worker& worker) { return worker.address == first; });
+  if (workers.size() > options_.max_asked) workers.resize(options_.max_asked);
+  return workers;
 }
 
 void ProgressPoller::Ask(const std::string& job) {
@@ -98,11 +100,12 @@ void ProgressPoller::Ask(const std::string& job) {
   const ProgressTracker before = known.tracker;
   int64_t unschedulable = 0;
   std::vector<WorkerAnswer> answers;
-  for (const std::string& address : Addresses(job, known.leader, &unschedulable)) {
+  for (const auto& [address, revision] : Workers(job, known.leader, &unschedulable)) {
     const Result<std::string> body = fetch_(address, known.port);
     if (!body.ok()) continue;
     Result<WorkerAnswer> answer = ReadWorkerAnswer(*body);
     if (!answer.ok()) continue;
+    answer->revision = revision;
     answers.push_back(std::move(*answer));
     if (!answers.back().leading) continue;
     known.leader = address;

@@ -54,8 +54,12 @@ class ProgressPoller {
   };
   void Run(const std::stop_token& stop);
   void Ask(const std::string& job);
-  std::vector<std::string> Addresses(const std::string& job, const std::string& first,
-                                     int64_t* unschedulable) const;
+  struct Worker {
+    std::string address;
+    std::string revision;
+  };
+  std::vector<Worker> Workers(const std::string& job, const std::string& first,
+                              int64_t* unschedulable) const;
 
   const ClusterView* view_;
   const Clock* clock_;

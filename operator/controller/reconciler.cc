@@ -14,7 +14,7 @@ constexpr Duration kUnaskedWait = std::chrono::seconds(1);
 // The name that status.phase shows.
 std::string NameOf(const std::optional<JobPhase>& phase) {
   for (const api::JobCondition& condition :
-       ConditionsOf({}, phase.value_or(JobPhase::kPending), "", TimePoint{})) {
+       ConditionsOf({}, phase.value_or(JobPhase::kPending), {}, TimePoint{})) {
     if (condition.type == "Ready") return condition.reason;
   }
   return "";

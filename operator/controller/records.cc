@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include "crds/api/codec.h"
 #include "crds/base/json_writer.h"
 #include "crds/base/text.h"
 
@@ -98,10 +99,57 @@ std::string ControllerUid(const Document& document) {
   return uid;
 }
 
+// Of the apply in the operator's name.
+std::string OwnedFields(const Document& document) {
+  std::string fields;
+  document.Each("/metadata/managedFields", [&](const element& entry) {
+    if (MemberOf(entry, "manager") != "millrace-operator" ||
+        MemberOf(entry, "operation") != "Apply" || !MemberOf(entry, "subresource").empty())
+      return;
+    element owned;
+    if (entry["fieldsV1"].get(owned) == SUCCESS) fields = simdjson::minify(owned);
+  });
+  return fields;
+}
+
 CleanupState CleanupOf(const Document& document) {
   if (HasCondition(document, "Complete", "True")) return CleanupState::kDone;
   if (HasCondition(document, "Failed", "True")) return CleanupState::kFailed;
   return CleanupState::kRunning;
+}
+
+// How the worker ended, now or before its restart: what it wrote as its last message, see
+// worker/runtime/last_words.h.
+void ReadEnd(const element& end, PodRecord* pod) {
+  int64_t code = 0;
+  if (end["exitCode"].get(code) != SUCCESS) return;
+  const std::string message(Trim(MemberOf(end, "message")));
+  pod->completed |= code == 0 && message == "completed";
+  if (code != 0)
+    pod->failure = "exit code " + std::to_string(code) + " (" + MemberOf(end, "reason") + ")" +
+                   (message.empty() ? "" : ": " + message);
+}
+
+// Of the reasons to wait, those of a start that is merely under way.
+bool IsOnItsWay(const std::string& reason) {
+  return reason.empty() || reason == "ContainerCreating" || reason == "PodInitializing";
+}
+
+void ReadContainer(const element& container, PodRecord* pod) {
+  int64_t restarts = 0;
+  if (container["restartCount"].get(restarts) == SUCCESS) pod->restarts += restarts;
+  for (const char* state : {"lastState", "state"}) {
+    element end;
+    if (container[state]["terminated"].get(end) == SUCCESS) ReadEnd(end, pod);
+  }
+  element wait;
+  if (container["state"]["waiting"].get(wait) != SUCCESS) return;
+  const std::string reason = MemberOf(wait, "reason");
+  if (reason == "CrashLoopBackOff") {
+    pod->crashing = !pod->failure.empty();
+  } else if (!IsOnItsWay(reason)) {
+    pod->failure = reason + ": " + MemberOf(wait, "message");
+  }
 }
 
 }  // namespace
@@ -117,6 +165,8 @@ Resource ResourceOf(Kind kind) {
       return {group_version, "serviceaccounts"};
     case Kind::kConfigMap:
       return {group_version, "configmaps"};
+    case Kind::kRevision:
+      return {group_version, "controllerrevisions"};
     case Kind::kService:
       return {group_version, "services"};
     case Kind::kNetworkPolicy:
@@ -154,7 +204,9 @@ std::optional<ChildRecord> ReadChildRecord(const RawObject& raw) {
   ChildRecord record;
   record.job = document.Mark("labels", kInstanceLabel);
   record.resource_version = raw.resource_version;
+  record.owned = OwnedFields(document);
   record.object.uid = raw.uid;
+  record.object.version = raw.resource_version;
   record.object.owner_uid = ControllerUid(document);
   record.object.job_label = document.Mark("labels", kUidLabel);
   record.object.content = document.Mark("annotations", kContentAnnotation);
@@ -165,6 +217,15 @@ std::optional<ChildRecord> ReadChildRecord(const RawObject& raw) {
   if (current) record.updated_replicas = document.Int("/status/updatedReplicas").value_or(0);
   record.cleanup = CleanupOf(document);
   return record;
+}
+
+std::optional<api::StreamingJobSpec> ReadRevision(const RawObject& raw) {
+  const Document document(raw.json);
+  element data;
+  if (!document.ok() || document.root()["data"].get(data) != SUCCESS) return std::nullopt;
+  api::JobDocument kept = api::ParseJob(simdjson::minify(data));
+  if (api::HasErrors(kept.diagnostics)) return std::nullopt;
+  return std::move(kept.job.spec);
 }
 
 std::optional<PodRecord> ReadPodRecord(const RawObject& raw) {
@@ -180,10 +241,9 @@ std::optional<PodRecord> ReadPodRecord(const RawObject& raw) {
   const std::string phase = document.Text("/status/phase");
   pod.finished = phase == "Succeeded" || phase == "Failed";
   pod.unschedulable = phase == "Pending" && HasCondition(document, "PodScheduled", "False");
-  document.Each("/status/containerStatuses", [&](const element& container) {
-    int64_t restarts = 0;
-    if (container["restartCount"].get(restarts) == SUCCESS) pod.restarts += restarts;
-  });
+  pod.revision = document.Mark("labels", kRevisionLabel);
+  document.Each("/status/containerStatuses",
+                [&](const element& container) { ReadContainer(container, &pod); });
   return pod;
 }
 

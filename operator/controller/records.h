@@ -34,10 +34,14 @@ struct ChildRecord {
   std::string job;  // name, by the instance label
   std::string resource_version;
   ObservedObject object;
+  std::string owned;                    // fields we applied and still have, as managedFields
   int64_t updated_replicas = 0;         // of a Deployment: pods of the template as it is now
   std::optional<CleanupState> cleanup;  // of a Job
 };
 std::optional<ChildRecord> ReadChildRecord(const RawObject& object);
+
+// The spec that a ControllerRevision of ours keeps; none for anything else.
+std::optional<api::StreamingJobSpec> ReadRevision(const RawObject& object);
 
 struct PodRecord {
   std::string job;
@@ -49,6 +53,10 @@ struct PodRecord {
   bool finished = false;       // phase Succeeded or Failed
   bool unschedulable = false;  // found no node
   int64_t restarts = 0;
+  std::string revision;
+  bool crashing = false;   // failed and waits for its next start
+  bool completed = false;  // its worker ended because the job has
+  std::string failure;     // how its worker failed last, or why it cannot start
 };
 std::optional<PodRecord> ReadPodRecord(const RawObject& object);
 

@@ -70,6 +70,14 @@ TEST(MemoryTextTest, ReadsBackWhatItWrote) {
   memory.scaling.last_window = TimePoint(std::chrono::seconds(1'717'200'000));
   memory.scaling.needs = {{TimePoint(std::chrono::seconds(9)), 2}};
   memory.scaling.reason = "up \"quoted\"";
+  memory.rollout = {.revision = "r1",
+                    .number = 7,
+                    .since = TimePoint(std::chrono::seconds(8)),
+                    .good = "r0",
+                    .refused = "r2",
+                    .history = {"r0", "r1"}};
+  memory.restarts = {
+      .count = 3, .seen = 2, .last = TimePoint(std::chrono::seconds(7)), .gave_up = 5};
   EXPECT_EQ(ReadMemory(WriteMemory(memory)), memory);
   EXPECT_EQ(ReadMemory(WriteMemory({})), Memory());
 }
@@ -86,9 +94,9 @@ TEST(MemoryTextTest, StaysSmallHoweverLongAJobRuns) {
   EXPECT_LT(WriteMemory(memory).size(), 4096u);
 }
 
-TEST(ExecutorTest, BindsAnApplyToTheObjectThatWasSeen) {
-  EXPECT_EQ(WithUid(R"({"kind":"X","metadata":{"name":"a"}})", "u1"),
-            R"({"kind":"X","metadata":{"uid":"u1","name":"a"}})");
+TEST(ExecutorTest, BindsAnApplyToTheVersionOfTheObjectThatWasSeen) {
+  EXPECT_EQ(Bound(R"({"kind":"X","metadata":{"name":"a"}})", "u1", "7"),
+            R"({"kind":"X","metadata":{"uid":"u1","resourceVersion":"7","name":"a"}})");
 }
 
 }  // namespace

@@ -120,6 +120,10 @@ void ProgressTracker::Take(const std::optional<WorkerAnswer>& answer, int64_t un
   }
   answered_ = now;
   WorkerReport next;
+  next.revision = answer->revision;
+  // Batches are those that this worker led; a leader that has taken all there is has none to show.
+  next.committed = answer->leading && answer->halt.empty() &&
+                   (!answer->batches.empty() || answer->lag_records == 0);
   next.committed_batch = answer->committed_batch;
   next.lag_records = std::max<int64_t>(0, answer->lag_records);
   next.completed = answer->completed;

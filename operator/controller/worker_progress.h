@@ -13,6 +13,7 @@ namespace millrace::controller {
 
 // What one worker's /status says, as far as it is used.
 struct WorkerAnswer {
+  std::string revision;  // of the pod, which the answer itself does not know
   bool leading = false;
   int64_t epoch = 0;
   bool completed = false;

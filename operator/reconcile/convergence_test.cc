@@ -103,7 +103,8 @@ Outcome Settle(SimulatedCluster* cluster, std::mt19937_64& random, TimePoint* no
 void ExpectAsAsked(const World& world, uint64_t seed) {
   const api::JobStatus& status = world.status;
   if (world.deleted_at || status.conditions[0].status != api::JobCondition::Truth::kTrue) return;
-  const auto wanted = BuildObjects(world.job, Options(), *status.workers.desired);
+  const auto wanted =
+      BuildObjects(InForce(world, world.memory.rollout), Options(), *status.workers.desired);
   EXPECT_EQ(world.pods.total, *status.workers.desired) << "seed " << seed;
   for (const Object& object : wanted) {
     const auto seen = world.objects.find(object.key);
@@ -111,10 +112,14 @@ void ExpectAsAsked(const World& world, uint64_t seed) {
     EXPECT_EQ(seen->second.content, object.content) << "seed " << seed << ToString(object.key);
     EXPECT_EQ(seen->second.replicas, object.replicas) << "seed " << seed << ToString(object.key);
   }
+  // Revisions of before are kept.
+  const auto counts = [](const ObjectKey& key) { return key.kind != Kind::kRevision; };
   const auto owned = std::count_if(world.objects.begin(), world.objects.end(), [&](const auto& o) {
-    return o.second.owner_uid == world.job.metadata.uid;
+    return counts(o.first) && o.second.owner_uid == world.job.metadata.uid;
   });
-  EXPECT_EQ(static_cast<size_t>(owned), wanted.size()) << "seed " << seed;
+  const auto expected = std::count_if(wanted.begin(), wanted.end(),
+                                      [&](const Object& object) { return counts(object.key); });
+  EXPECT_EQ(owned, expected) << "seed " << seed;
 }
 
 void RunWorld(uint64_t seed) {

@@ -1,5 +1,6 @@
 #include "operator/reconcile/ownership.h"
 #include "operator/reconcile/plan.h"
+#include "operator/resources/revision.h"
 
 //   state              leaves it by
 //   workers run        Deployment deleted, pods gone -> state is cleaned
@@ -33,7 +34,7 @@ void StartCleanup(const World& world, const BuildOptions& options, Plan* plan) {
   const api::StreamingJob& job = world.job;
   std::vector<Object> wanted;
   if (!job.spec.pod.service_account_name) wanted.push_back(BuildServiceAccount(job));
-  wanted.push_back(BuildConfigMap(job));
+  wanted.push_back(BuildConfigMap(job, RevisionOf(job.spec)));
   wanted.push_back(BuildCleanupJob(job, options));
   for (Object& object : wanted) {
     const auto it = world.objects.find(object.key);

@@ -56,7 +56,7 @@ const char* NameOf(JobPhase phase) {
 
 int64_t DesiredWorkers(const World& world, const Memory& memory) {
   const api::StreamingJobSpec& spec = world.job.spec;
-  if (spec.suspend || memory.completed_at) return 0;
+  if (spec.suspend || memory.completed_at || memory.restarts.gave_up) return 0;
   const bool internal = spec.autoscaling.mode == api::Autoscaling::Mode::kInternal;
   return internal ? memory.scaling.workers.value_or(spec.workers) : spec.workers;
 }
@@ -65,9 +65,11 @@ JobPhase PhaseOf(const World& world, const Plan& plan, bool settled, TimePoint n
   const ObservedPods& pods = world.pods;
   const int64_t desired = plan.status.workers.desired.value_or(0);
   if (plan.memory.completed_at) return JobPhase::kCompleted;
+  if (plan.memory.restarts.gave_up) return JobPhase::kFailed;
   if (world.report && !world.report->halt.empty()) return JobPhase::kFailed;
   if (desired == 0) return pods.total > 0 ? JobPhase::kSuspending : JobPhase::kSuspended;
   if (pods.total == 0) return JobPhase::kPending;
+  if (pods.crashing == pods.total) return JobPhase::kFailed;
   if (IsStalled(world, now)) return JobPhase::kStalled;
   if (!world.report) return JobPhase::kStarting;
   if (!settled || pods.updated < desired) return JobPhase::kUpgrading;
@@ -75,13 +77,29 @@ JobPhase PhaseOf(const World& world, const Plan& plan, bool settled, TimePoint n
   return right ? JobPhase::kRunning : JobPhase::kRescaling;
 }
 
+Trouble TroubleOf(const World& world, const Plan& plan, const std::string& refusal) {
+  const RestartRecord& restarts = plan.memory.restarts;
+  const RolloutRecord& rollout = plan.memory.rollout;
+  if (!refusal.empty()) return {refusal, "Refused", ""};
+  if (restarts.gave_up)
+    return {"", "TooManyRestarts",
+            "workers failed " + std::to_string(restarts.count) +
+                " times; edit the spec to try again" +
+                (world.pods.failure.empty() ? "" : ": " + world.pods.failure)};
+  if (world.report && !world.report->halt.empty()) return {"", "Halted", world.report->halt};
+  if (world.pods.total > 0 && world.pods.crashing == world.pods.total)
+    return {"", "CrashLoop", world.pods.failure};
+  if (!rollout.refused.empty()) return {"", "RolledBack", RefusedText(rollout)};
+  return {"", "", world.pods.failure};
+}
+
 std::vector<JobCondition> ConditionsOf(const std::vector<JobCondition>& old, JobPhase phase,
-                                       const std::string& refusal, TimePoint now) {
+                                       const Trouble& trouble, TimePoint now) {
+  const bool accepted = trouble.refusal.empty();
+  const bool stuck = !trouble.reason.empty() || phase == JobPhase::kStalled;
+  const bool resting = !stuck && (phase == JobPhase::kRunning || phase == JobPhase::kSuspended ||
+                                  phase == JobPhase::kCompleted);
   const std::string name = NameOf(phase);
-  const bool accepted = refusal.empty();
-  const bool stuck = !accepted || phase == JobPhase::kStalled || phase == JobPhase::kFailed;
-  const bool resting =
-      phase == JobPhase::kRunning || phase == JobPhase::kSuspended || phase == JobPhase::kCompleted;
   std::vector<JobCondition> conditions;
   const auto add = [&](const char* type, bool holds, const std::string& reason,
                        const std::string& message) {
@@ -93,10 +111,11 @@ std::vector<JobCondition> ConditionsOf(const std::vector<JobCondition>& old, Job
     condition.last_transition_time = now;
     Turn(old, &condition);
   };
-  add("Accepted", accepted, accepted ? "Valid" : "Refused", refusal);
-  add("Ready", accepted && resting, name, "");
+  add("Accepted", accepted, accepted ? "Valid" : "Refused", trouble.refusal);
+  add("Ready", resting, name, resting ? "" : trouble.message);
   add("Reconciling", !stuck && !resting, name, "");
-  add("Stalled", stuck, accepted ? name : "Refused", "");
+  add("Stalled", stuck, trouble.reason.empty() ? name : trouble.reason,
+      stuck ? trouble.message : "");
   return conditions;
 }
 

@@ -6,6 +6,7 @@
 #include "crds/base/text.h"
 #include "operator/reconcile/ownership.h"
 #include "operator/resources/cluster_rules.h"
+#include "operator/resources/revision.h"
 
 namespace millrace::controller {
 namespace {
@@ -34,19 +35,21 @@ std::string Refusal(const World& world, const Edit& edit) {
          " cannot change; restore it, or make a new job";
 }
 
+// A worker ends at once when the job has, so what its pod says of its end counts as well as what it
+// answered. Of another revision neither does.
 void UpdateCompletion(const World& world, TimePoint now, const std::string& revision,
                       Memory* memory) {
   if (memory->completed_at && memory->completed_revision != revision)
     memory->completed_at.reset();  // an edit starts it anew
-  if (memory->completed_at || !world.report || !world.report->completed) return;
-  if (memory->completed_revision == revision) return;
+  const bool told = world.report && world.report->completed && world.report->revision == revision;
+  if (memory->completed_at || !(told || world.pods.completed)) return;
   memory->completed_at = now;
   memory->completed_revision = revision;
 }
 
 bool IsCurrent(const Object& object, const ObservedObject& seen, const std::string& uid) {
-  return OwnershipOf(seen, uid) == Ownership::kOurs && seen.content == object.content &&
-         (!object.replicas || seen.replicas == object.replicas);
+  if (OwnershipOf(seen, uid) != Ownership::kOurs || seen.drifted) return false;
+  return seen.content == object.content && (!object.replicas || seen.replicas == object.replicas);
 }
 
 // Applies what is missing or different. Another's object of our name stops the pass before anything
@@ -67,11 +70,22 @@ std::string PlanObjects(const World& world, const std::vector<Object>& wanted, P
   return "";
 }
 
+// A revision that can be returned to, or looked up.
+bool IsKept(const World& world, const RolloutRecord& rollout, const ObjectKey& key) {
+  if (key.kind != Kind::kRevision) return false;
+  const auto names = [&](const std::string& revision) {
+    return key.name == ChildName(world.job.metadata.name, revision);
+  };
+  return (!rollout.good.empty() && names(rollout.good)) ||
+         std::any_of(rollout.history.begin(), rollout.history.end(), names);
+}
+
 // Deletes what the job owns and no longer wants, once no pod can still use it.
 void PlanGarbage(const World& world, const std::vector<Object>& wanted, Plan* plan) {
   if (!plan->actions.empty() || world.pods.updated < world.pods.total) return;
   for (const auto& [key, object] : world.objects) {
     const bool is_wanted =
+        IsKept(world, plan->memory.rollout, key) ||
         std::any_of(wanted.begin(), wanted.end(), [&](const Object& w) { return w.key == key; });
     const bool ours = OwnershipOf(object, world.job.metadata.uid) == Ownership::kOurs;
     if (is_wanted || !ours || object.deleting) continue;
@@ -90,10 +104,20 @@ void PlanTtl(const World& world, TimePoint now, Plan* plan) {
   }
 }
 
-void NoteStall(const World& world, TimePoint now, Plan* plan) {
-  if (!world.report || plan->status.phase != JobPhase::kRunning) return;
-  const TimePoint due = world.report->last_commit + world.job.spec.health_check.stalled_after;
-  if (due > now) plan->requeue_at = std::min(plan->requeue_at.value_or(due), due);
+// Another pass when time alone changes what would be decided.
+void NoteTimes(const World& world, TimePoint now, Plan* plan) {
+  const api::StreamingJobSpec& spec = world.job.spec;
+  const auto look_at = [&](TimePoint due) {
+    if (due > now) plan->requeue_at = std::min(plan->requeue_at.value_or(due), due);
+  };
+  if (world.report && plan->status.phase == JobPhase::kRunning)
+    look_at(world.report->last_commit + spec.health_check.stalled_after);
+  const RolloutRecord& rollout = plan->memory.rollout;
+  if (world.good && rollout.since && rollout.revision != rollout.good)
+    look_at(*rollout.since + spec.upgrade.rollback->deadline);
+  const RestartRecord& restarts = plan->memory.restarts;
+  if (restarts.last && !restarts.gave_up)
+    look_at(*restarts.last + spec.restart_policy.healthy_reset);
 }
 
 void SetCounts(const World& world, api::JobStatus* status) {
@@ -102,7 +126,6 @@ void SetCounts(const World& world, api::JobStatus* status) {
   status->workers.current = world.pods.total;
   status->workers.ready = world.pods.ready;
   status->workers.updated = world.pods.updated;
-  status->restarts = world.pods.restarts;
 }
 
 // The workers' progress moves with every batch; a status that is otherwise the same shows it anew
@@ -110,6 +133,9 @@ void SetCounts(const World& world, api::JobStatus* status) {
 constexpr Duration kProgressInterval = std::chrono::seconds(30);
 
 void ShowProgress(const World& world, api::JobStatus* status) {
+  const std::string& failure = world.pods.failure;
+  if (!failure.empty() && !(status->last_error && status->last_error->message == failure))
+    status->last_error = api::JobError{.message = Excerpt(failure, kMaxErrorBytes), .time = {}};
   if (!world.report) return;
   const WorkerReport& report = *world.report;
   status->lag_records = report.lag_records;
@@ -136,8 +162,10 @@ void Finish(const World& world, TimePoint now, const std::string& refusal, Plan*
   const bool settled = plan->actions.empty() && status.edit == EditClass::kNone;
   status.phase = !refusal.empty() && world.pods.total == 0 ? JobPhase::kFailed
                                                            : PhaseOf(world, *plan, settled, now);
-  status.conditions = ConditionsOf(status.conditions, *status.phase, refusal, now);
-  NoteStall(world, now, plan);
+  status.conditions =
+      ConditionsOf(status.conditions, *status.phase, TroubleOf(world, *plan, refusal), now);
+  status.restarts = plan->memory.restarts.count;
+  NoteTimes(world, now, plan);
   plan->write_status =
       status != world.status || plan->memory != world.memory || IsProgressDue(world);
   if (plan->write_status) ShowProgress(world, &status);
@@ -154,37 +182,86 @@ bool Announce(const World& world, const Edit& edit, Plan* plan) {
   return edit.fields.empty() || known;
 }
 
-void PlanRunning(const World& world, const BuildOptions& options, TimePoint now, Plan* plan) {
+RolloutFacts FactsOf(const World& world, const std::string& asked, const Memory& memory) {
+  const std::optional<api::Rollback>& rollback = world.job.spec.upgrade.rollback;
+  RolloutFacts facts{.asked = asked, .generation = world.job.metadata.generation};
+  if (world.report && world.report->committed) facts.committed = world.report->revision;
+  facts.runs = DesiredWorkers(world, memory) > 0;
+  facts.failed = memory.restarts.gave_up.has_value();
+  if (rollback && rollback->enabled) facts.deadline = rollback->deadline;
+  facts.may_return = world.good.has_value();
+  return facts;
+}
+
+// Which revision is in force from now on, with the events of a change.
+void Judge(const World& world, const std::string& asked, TimePoint now, Plan* plan) {
+  RolloutRecord& rollout = plan->memory.rollout;
+  const std::string refused = rollout.refused;
+  rollout = Advance(rollout, FactsOf(world, asked, plan->memory), now);
+  if (!rollout.refused.empty() && rollout.refused != refused)
+    plan->events.push_back({true, "RolledBack", RefusedText(rollout)});
+}
+
+// What of the job in force is planned: its workers' number and its objects.
+std::string PlanInForce(const World& world, const api::FieldDigests& asked,
+                        const BuildOptions& options, TimePoint now, Plan* plan) {
   api::JobStatus& status = plan->status;
   Memory& memory = plan->memory;
-  const api::FieldDigests digests = DigestFields(world.job.spec);
-  const Edit edit = api::Classify(memory.applied, digests);
-  std::string refusal = Refusal(world, edit);
-  const bool act = Announce(world, edit, plan) && refusal.empty();
-  if (!act) {
-    if (refusal.empty()) plan->requeue_at = now;
-    return Finish(world, now, refusal, plan);
+  const api::StreamingJob job = InForce(world, memory.rollout);
+  status.revision = memory.rollout.revision;
+  UpdateCompletion(world, now, memory.rollout.revision, &memory);
+  if (!memory.completed_at) {
+    const RestartRecord before = memory.restarts;
+    memory.restarts = CountRestarts(before, world.job.spec.restart_policy, world.pods.restarts,
+                                    world.job.metadata.generation + memory.rollout.number, now);
+    if (memory.restarts.gave_up && !before.gave_up)
+      plan->events.push_back({true, "TooManyRestarts", TroubleOf(world, *plan, "").message});
   }
-  status.revision = CurrentRevision(world.job);
-  UpdateCompletion(world, now, *status.revision, &memory);
-  const api::Autoscaling& scaling = world.job.spec.autoscaling;
+  const api::Autoscaling& scaling = job.spec.autoscaling;
   if (scaling.mode == api::Autoscaling::Mode::kInternal && scaling.max_workers)
-    memory.scaling = Scale(scaling, memory.scaling, world.job.spec.workers, world.load);
+    memory.scaling = Scale(scaling, memory.scaling, job.spec.workers, world.load);
   const int64_t desired = DesiredWorkers(world, memory);
   status.workers.desired = desired;
-  const auto wanted = BuildObjects(world.job, options, desired);
-  refusal = PlanObjects(world, wanted, plan);
+  const auto wanted = BuildObjects(job, options, desired);
+  const std::string refusal = PlanObjects(world, wanted, plan);
   if (refusal.empty() && plan->actions.empty()) {
-    memory.applied = digests;
+    memory.applied = memory.rollout.refused.empty() ? asked : DigestFields(job.spec);
     status.edit = EditClass::kNone;
     status.edited.clear();
     PlanGarbage(world, wanted, plan);
   }
-  PlanTtl(world, now, plan);
+  return refusal;
+}
+
+void PlanRunning(const World& world, const BuildOptions& options, TimePoint now, Plan* plan) {
+  const api::FieldDigests asked = DigestFields(world.job.spec);
+  const std::string revision = RevisionOf(asked);
+  const bool returned = plan->memory.rollout.refused == revision && world.good.has_value();
+  const Edit edit =
+      api::Classify(plan->memory.applied,
+                    returned ? DigestFields(InForce(world, plan->memory.rollout).spec) : asked);
+  std::string refusal = Refusal(world, edit);
+  const bool act = Announce(world, edit, plan) && refusal.empty();
+  if (act) {
+    Judge(world, revision, now, plan);
+    refusal = PlanInForce(world, asked, options, now, plan);
+    PlanTtl(world, now, plan);
+  } else if (refusal.empty()) {
+    plan->requeue_at = now;
+  }
   Finish(world, now, refusal, plan);
 }
 
 }  // namespace
+
+api::StreamingJob InForce(const World& world, const RolloutRecord& rollout) {
+  api::StreamingJob job = world.job;
+  const bool returned =
+      !rollout.refused.empty() && world.good && rollout.refused == RevisionOf(world.job.spec);
+  if (returned) job.spec = Returned(*world.good, world.job.spec);
+  job.metadata.generation = rollout.number;
+  return job;
+}
 
 Plan MakePlan(const World& world, const BuildOptions& options, TimePoint now) {
   Plan plan;
@@ -193,8 +270,10 @@ Plan MakePlan(const World& world, const BuildOptions& options, TimePoint now) {
   SetCounts(world, &plan.status);
   if (world.deleted_at) {
     plan.status.phase = JobPhase::kDeleting;
-    plan.status.conditions = ConditionsOf(plan.status.conditions, JobPhase::kDeleting, "", now);
-    PlanDeletion(world, options, now, &plan);
+    plan.status.conditions = ConditionsOf(plan.status.conditions, JobPhase::kDeleting, {}, now);
+    World in_force = world;
+    in_force.job = InForce(world, plan.memory.rollout);
+    PlanDeletion(in_force, options, now, &plan);
     plan.write_status = world.has_finalizer && plan.status != world.status;
     return plan;
   }

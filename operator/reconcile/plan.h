@@ -34,6 +34,13 @@ struct Plan {
   std::optional<TimePoint> requeue_at;
 };
 
+// What stands in the way of a job besides its phase.
+struct Trouble {
+  std::string refusal;  // why the spec is not acted upon
+  std::string reason;   // RolledBack, TooManyRestarts, CrashLoop or Halted
+  std::string message;
+};
+
 // Decides one pass over a job. Level-triggered and idempotent: when the actions have had their
 // effect, the next plan has none. Never touches an object that is not the job's. A spec with
 // errors, or one that edits a fixed field, changes nothing that runs. Pure.
@@ -43,18 +50,22 @@ Plan MakePlan(const World& world, const BuildOptions& options, TimePoint now);
 // Bounded by spec.deletion.timeout, after which the finalizer goes whatever is left.
 void PlanDeletion(const World& world, const BuildOptions& options, TimePoint now, Plan* plan);
 
-// The workers that should run: none when suspended or completed, the autoscaler's number or
-// spec.workers otherwise. Pure.
+// The workers that should run: none when suspended, completed or given up, the autoscaler's number
+// or spec.workers otherwise. Pure.
 int64_t DesiredWorkers(const World& world, const Memory& memory);
 
-// The phase, the first that fits of: Completed, Failed, Suspending or Suspended, Pending, Stalled,
-// Upgrading, Starting, Rescaling, Running. `settled`: every object is as it should be. Pure.
+// The phase, the first that fits of: Completed, Failed, Suspending or Suspended, Pending, Failed
+// (all workers crash), Stalled, Upgrading, Starting, Rescaling, Running. `settled`: every object is
+// as it should be. Pure.
 api::JobPhase PhaseOf(const World& world, const Plan& plan, bool settled, TimePoint now);
+
+// What the status has to say beside the phase; `refusal` as it is. Pure.
+Trouble TroubleOf(const World& world, const Plan& plan, const std::string& refusal);
 
 // Accepted, Ready, Reconciling and Stalled for `phase`; the time of transition moves only when a
 // condition turns.
 std::vector<api::JobCondition> ConditionsOf(const std::vector<api::JobCondition>& old,
-                                            api::JobPhase phase, const std::string& refusal,
+                                            api::JobPhase phase, const Trouble& trouble,
                                             TimePoint now);
 
 }  // namespace millrace::controller

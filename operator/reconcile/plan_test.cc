@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "operator/reconcile/simulated_cluster.h"
+#include "operator/resources/revision.h"
 
 namespace millrace::controller {
 namespace {
@@ -52,12 +53,13 @@ SimulatedCluster Running() {
 
 TEST(PlanTest, ANewJobGetsItsFinalizerFirstAndItsDeploymentLast) {
   const World world{.job = SmallJob(), .errors = {}, .status = {}, .objects = {}};
-  const std::string revision = CurrentRevision(world.job);
+  const std::string revision = RevisionOf(world.job.spec);
   EXPECT_THAT(
       Writes(MakePlan(world, Options(), kNow)),
       ElementsAre("add finalizer", "apply ServiceAccount/word-count-workers",
-                  "apply ConfigMap/word-count-" + revision, "apply Service/word-count-workers",
-                  "apply NetworkPolicy/word-count-workers",
+                  "apply ConfigMap/word-count-" + revision,
+                  "apply ControllerRevision/word-count-" + revision,
+                  "apply Service/word-count-workers", "apply NetworkPolicy/word-count-workers",
                   "apply PodDisruptionBudget/word-count-workers",
                   "apply Deployment/word-count-workers"));
 }
@@ -90,7 +92,7 @@ TEST(PlanTest, AHotEditChangesTheJobFileAndNoPod) {
   const Plan plan = MakePlan(cluster.world(), Options(), kNow);
   EXPECT_EQ(plan.status.edit, api::EditClass::kHot);
   EXPECT_THAT(Writes(plan),
-              ElementsAre("apply ConfigMap/word-count-" + CurrentRevision(SmallJob())));
+              ElementsAre("apply ConfigMap/word-count-" + RevisionOf(SmallJob().spec)));
 }
 
 TEST(PlanTest, AFixedFieldIsRefusedAndNothingThatRunsIsTouched) {
@@ -122,7 +124,7 @@ TEST(PlanTest, AnOrphanWithTheJobsUidIsAdopted) {
 
 TEST(PlanTest, TheOldJobFileIsDeletedOnceNoPodUsesIt) {
   SimulatedCluster cluster = Running();
-  const std::string old = "delete ConfigMap/word-count-" + CurrentRevision(cluster.world().job);
+  const std::string old = "delete ConfigMap/word-count-" + RevisionOf(cluster.world().job.spec);
   cluster.world().job.spec.on_error = api::ErrorPolicy::kSkip;
   ++cluster.world().job.metadata.generation;
   std::vector<std::string> writes;
@@ -136,9 +138,32 @@ TEST(PlanTest, TheOldJobFileIsDeletedOnceNoPodUsesIt) {
     cluster.Carry(plan, [] { return false; });
     cluster.Step(kNow);
   }
-  ASSERT_EQ(writes.size(), 3u);
+  ASSERT_EQ(writes.size(), 4u) << "file, revision, workers; the old file goes";
   EXPECT_EQ(writes.back(), old);
   EXPECT_EQ(pods_at_delete, 0);
+}
+
+TEST(PlanTest, WhatOthersHaveChangedInAnObjectIsPutBack) {
+  SimulatedCluster cluster = Running();
+  cluster.world().objects.at({Kind::kService, "word-count-workers"}).drifted = true;
+  EXPECT_THAT(Writes(MakePlan(cluster.world(), Options(), kNow)),
+              ElementsAre("apply Service/word-count-workers"));
+}
+
+TEST(PlanTest, TheEndOfAJobIsSeenInItsPodsWhenNoWorkerLivesToSayIt) {
+  SimulatedCluster cluster = Running();
+  cluster.world().report.reset();
+  cluster.world().pods.completed = true;
+  const Plan plan = MakePlan(cluster.world(), Options(), kNow);
+  EXPECT_EQ(plan.status.phase, api::JobPhase::kCompleted);
+  EXPECT_EQ(plan.status.workers.desired, 0);
+}
+
+TEST(PlanTest, AReportOfAnEarlierRevisionDoesNotCompleteANewOne) {
+  SimulatedCluster cluster = Running();
+  cluster.world().report->completed = true;
+  cluster.world().report->revision = "another";
+  EXPECT_EQ(MakePlan(cluster.world(), Options(), kNow).status.phase, api::JobPhase::kRunning);
 }
 
 TEST(PlanTest, SuspendingKeepsEverythingButTheWorkers) {

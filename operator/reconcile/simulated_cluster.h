@@ -25,6 +25,7 @@ class SimulatedCluster {
     for (const Action& action : plan.actions) {
       if (fails()) return;
       Carry(action);
+      if (action.object.key.kind == Kind::kDeployment) revision_ = plan.memory.rollout.revision;
     }
     if (!plan.write_status) return;
     world_.status = plan.status;
@@ -41,6 +42,7 @@ class SimulatedCluster {
 
   bool cleanup_works = true;
   bool completes = false;
+  bool commits = true;
 
  private:
   void Carry(const Action& action) {
@@ -98,19 +100,28 @@ class SimulatedCluster {
                        next.updated != world_.pods.updated;
     world_.pods = next;
     if (next.ready > 0 && !world_.report) {
-      world_.report = WorkerReport{.last_commit = now, .completed = completes, .halt = {}};
+      world_.report = WorkerReport{.revision = revision_,
+                                   .committed = commits,
+                                   .last_commit = now,
+                                   .completed = completes,
+                                   .halt = {}};
       return true;
     }
     if (next.total == 0 && world_.report) {
       world_.report.reset();
       return true;
     }
-    if (world_.report) world_.report->last_commit = now;
+    if (world_.report) {
+      world_.report->last_commit = now;
+      world_.report->revision = revision_;
+      world_.report->committed = commits;
+    }
     return moved;
   }
 
   World world_;
   std::string running_;
+  std::string revision_;  // of the template of the Deployment
   bool job_exists_ = true;
   int trespasses_ = 0;
   int uids_ = 0;

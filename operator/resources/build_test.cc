@@ -8,6 +8,7 @@
 #include "crds/api/codec.h"
 #include "crds/base/file.h"
 #include "operator/resources/job_file.h"
+#include "operator/resources/revision.h"
 #include "operator/resources/testing.h"
 
 namespace millrace::controller {
@@ -52,7 +53,7 @@ TEST(BuildTest, EveryObjectIsOwnedByTheJobAndInItsNamespace) {
 
 TEST(BuildTest, PodsAreRestrictedAndCarryNoToken) {
   for (const Object& object :
-       {BuildDeployment(FullJob(), Options(), 1), BuildCleanupJob(FullJob(), Options())}) {
+       {BuildDeployment(FullJob(), Options(), "r", 1), BuildCleanupJob(FullJob(), Options())}) {
     for (const char* wanted :
          {R"("automountServiceAccountToken":false)", R"("runAsNonRoot":true,"runAsUser":10001)",
           R"("seccompProfile":{"type":"RuntimeDefault"})", R"("allowPrivilegeEscalation":false)",
@@ -65,7 +66,7 @@ TEST(BuildTest, PodsAreRestrictedAndCarryNoToken) {
 }
 
 TEST(BuildTest, SecretsAreMountedByReferenceAndNowhereElse) {
-  const std::string json = BuildDeployment(FullJob(), Options(), 1).json;
+  const std::string json = BuildDeployment(FullJob(), Options(), "r", 1).json;
   for (const char* secret : {"kafka-login", "kafka-tls", "redis-login", "redis-tls"}) {
     EXPECT_THAT(json, HasSubstr(R"("secretName":")" + std::string(secret) + '"'));
     EXPECT_THAT(json, HasSubstr("/etc/millrace/secrets/" + std::string(secret)));
@@ -96,7 +97,6 @@ TEST(JobFileTest, KeysOfConfigMapsBecomeMountedPaths) {
 TEST(JobFileTest, StaysTheSameWhenOnlyTheOperatorIsConcerned) {
   const std::string before = JobFile(SmallJob());
   api::StreamingJob job = SmallJob();
-  job.metadata.generation = 9;
   job.metadata.labels["a"] = "b";
   job.spec.workers = 7;
   job.spec.suspend = true;
@@ -105,9 +105,47 @@ TEST(JobFileTest, StaysTheSameWhenOnlyTheOperatorIsConcerned) {
   EXPECT_EQ(JobFile(job), before);
   job.spec.batch_interval = std::chrono::seconds(2);
   EXPECT_NE(JobFile(job), before);
-  EXPECT_EQ(RevisionOf(job), RevisionOf(SmallJob())) << "hot: the pods stay";
+}
+
+TEST(JobFileTest, CarriesTheNumberOfItsRollout) {
+  api::StreamingJob job = SmallJob();
+  job.metadata.generation = 9;
+  EXPECT_THAT(JobFile(job), HasSubstr(R"("generation":9)"));
+}
+
+TEST(RevisionTest, NamesWhatPodsAreReplacedForAndNothingElse) {
+  const std::string before = RevisionOf(SmallJob().spec);
+  api::StreamingJob job = SmallJob();
+  job.spec.workers = 7;
+  job.spec.suspend = true;
+  job.spec.batch_interval = std::chrono::seconds(2);
+  EXPECT_EQ(RevisionOf(job.spec), before) << "the pods stay";
   job.spec.on_error = api::ErrorPolicy::kSkip;
-  EXPECT_NE(RevisionOf(job), RevisionOf(SmallJob()));
+  EXPECT_NE(RevisionOf(job.spec), before);
+  job = SmallJob();
+  job.spec.image = "millrace:broken";
+  EXPECT_NE(RevisionOf(job.spec), before);
+}
+
+TEST(RevisionTest, ReturnsToTheFieldsOfASnapshotAndKeepsTheOthersAsAsked) {
+  api::StreamingJobSpec asked = SmallJob().spec;
+  const api::StreamingJobSpec good = SnapshotOf(asked);
+  EXPECT_EQ(RevisionOf(good), RevisionOf(asked));
+  asked.image = "millrace:broken";
+  asked.workers = 7;
+  asked.batch_interval = std::chrono::seconds(2);
+  const api::StreamingJobSpec returned = Returned(good, asked);
+  EXPECT_EQ(returned.image, SmallJob().spec.image);
+  EXPECT_EQ(returned.workers, 7);
+  EXPECT_EQ(returned.batch_interval, std::chrono::seconds(2));
+}
+
+TEST(RevisionTest, TheObjectKeptForAJobDoesNotMoveWithHotEdits) {
+  api::StreamingJob job = SmallJob();
+  const Object before = BuildRevision(job, "r");
+  job.spec.batch_interval = std::chrono::seconds(2);
+  job.spec.workers = 7;
+  EXPECT_EQ(BuildRevision(job, "r").json, before.json);
 }
 
 TEST(ChildNameTest, LongNamesStayDistinctAndWithin63) {

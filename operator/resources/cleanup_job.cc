@@ -3,6 +3,7 @@
 #include "operator/resources/build.h"
 #include "operator/resources/json_parts.h"
 #include "operator/resources/pod_template.h"
+#include "operator/resources/revision.h"
 
 namespace millrace::controller {
 namespace {
@@ -17,7 +18,7 @@ Object BuildCleanupJob(const api::StreamingJob& job, const BuildOptions& options
                     std::string(kJobFolder) + "/" + std::string(kJobFileName), "--job-id",
                     StateId(job), "--secrets", std::string(kSecretsFolder), "--yes"},
       .restart_policy = "Never",
-      .revision = CurrentRevision(job),
+      .revision = RevisionOf(job.spec),
       .serves = false};
   const auto timeout = std::chrono::ceil<std::chrono::seconds>(job.spec.deletion.timeout).count();
   const std::string name = ChildName(job.metadata.name, "cleanup");

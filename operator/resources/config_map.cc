@@ -7,8 +7,8 @@
 // fields change, which workers take over from the mounted file while they run.
 namespace millrace::controller {
 
-Object BuildConfigMap(const api::StreamingJob& job) {
-  const std::string name = ChildName(job.metadata.name, RevisionOf(job));
+Object BuildConfigMap(const api::StreamingJob& job, const std::string& revision) {
+  const std::string name = ChildName(job.metadata.name, revision);
   return MakeObject(job.metadata, {.key = {Kind::kConfigMap, name}}, [&](JsonWriter* out) {
     TextMap(out, "data", {{std::string(kJobFileName), JobFile(job)}});
   });

@@ -57,13 +57,13 @@ void WriteStrategy(JsonWriter* out, api::Upgrade::Mode mode) {
 }  // namespace
 
 Object BuildDeployment(const api::StreamingJob& job, const BuildOptions& options,
-                       int64_t replicas) {
+                       const std::string& revision, int64_t replicas) {
   const auto startup = std::chrono::ceil<seconds>(job.spec.health_check.startup_timeout).count();
   const PodRole role{.component = Component::kWorker,
                      .container = "worker",
                      .arguments = Arguments(job),
                      .restart_policy = "Always",
-                     .revision = CurrentRevision(job),
+                     .revision = revision,
                      .serves = true};
   const std::string name = ChildName(job.metadata.name, "workers");
   Object object =

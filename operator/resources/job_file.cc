@@ -1,14 +1,10 @@
 #include "operator/resources/job_file.h"
 
 #include "crds/api/codec.h"
-#include "crds/api/edit_class.h"
-#include "crds/base/text.h"
 #include "operator/resources/names.h"
 
 namespace millrace::controller {
 namespace {
-
-constexpr size_t kRevisionDigits = 10;
 
 void MakePath(api::FileRef* ref) {
   if (!ref->config_map_key_ref) return;
@@ -59,6 +55,7 @@ api::StreamingJob FileOf(const api::StreamingJob& job) {
   file.metadata.name = job.metadata.name;
   file.metadata.ns = job.metadata.ns;
   file.metadata.uid = job.metadata.uid;
+  file.metadata.generation = job.metadata.generation;
   file.spec = job.spec;
   DropOperatorFields(&file.spec);
   MakePaths(&file.spec);
@@ -68,11 +65,5 @@ api::StreamingJob FileOf(const api::StreamingJob& job) {
 }  // namespace
 
 std::string JobFile(const api::StreamingJob& job) { return api::ToJson(FileOf(job)); }
-
-std::string RevisionOf(const api::StreamingJob& job) {
-  api::StreamingJob file = FileOf(job);
-  api::TakeHotFields({}, &file.spec);
-  return HexEncode(Sha256(api::ToJson(file))).substr(0, kRevisionDigits);
-}
 
 }  // namespace millrace::controller

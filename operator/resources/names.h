@@ -17,6 +17,8 @@ inline constexpr std::string_view kSkipCleanupAnnotation = "streaming.millrace.i
 inline constexpr std::string_view kContentAnnotation = "streaming.millrace.io/content";
 inline constexpr std::string_view kUidLabel = "streaming.millrace.io/job-uid";
 inline constexpr std::string_view kRevisionLabel = "streaming.millrace.io/revision";
+// On the pods of workers: the number of the roll-out that made them, which their job file has too.
+inline constexpr std::string_view kRolloutAnnotation = "streaming.millrace.io/rollout";
 // Users may not set labels or annotations of these domains, nor of domains that end with them.
 inline constexpr std::string_view kReservedDomains[] = {"kubernetes.io", "k8s.io", "millrace.io"};
 

@@ -49,6 +49,8 @@ KindInfo InfoOf(Kind kind) {
       return {"v1", "ServiceAccount"};
     case Kind::kConfigMap:
       return {"v1", "ConfigMap"};
+    case Kind::kRevision:
+      return {"apps/v1", "ControllerRevision"};
     case Kind::kService:
       return {"v1", "Service"};
     case Kind::kNetworkPolicy:

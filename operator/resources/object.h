@@ -17,6 +17,7 @@ namespace millrace::controller {
 enum class Kind {
   kServiceAccount,
   kConfigMap,
+  kRevision,
   kService,
   kNetworkPolicy,
   kDisruptionBudget,

@@ -21,9 +21,13 @@ void WriteMetadata(JsonWriter* out, const api::StreamingJob& job, const PodRole&
   auto labels = SelectorLabels(job.metadata, role.component);
   labels.emplace(std::string(kRevisionLabel), role.revision);
   labels.insert(job.spec.pod.labels.begin(), job.spec.pod.labels.end());
+  std::map<std::string, std::string> annotations = job.spec.pod.annotations;
+  // Pods of an earlier roll-out are never taken again: workers of an older file stand by for ever.
+  if (role.serves)
+    annotations[std::string(kRolloutAnnotation)] = std::to_string(job.metadata.generation);
   Group(out, "metadata", [&] {
     TextMap(out, "labels", labels);
-    if (!job.spec.pod.annotations.empty()) TextMap(out, "annotations", job.spec.pod.annotations);
+    if (!annotations.empty()) TextMap(out, "annotations", annotations);
   });
 }
 
@@ -61,7 +65,7 @@ void WriteServing(JsonWriter* out, const api::StreamingJobSpec& spec) {
 }
 
 void WriteContainer(JsonWriter* out, const api::StreamingJob& job, const BuildOptions& options,
-                    const PodRole& role) {
+                    const PodRole& role, const References& references) {
   const api::StreamingJobSpec& spec = job.spec;
   Element(out, [&] {
     Text(out, "name", role.container);
@@ -77,7 +81,7 @@ void WriteContainer(JsonWriter* out, const api::StreamingJob& job, const BuildOp
       TextMap(out, "limits", spec.resources.limits);
     });
     WriteContainerSecurity(out);
-    WriteVolumeMounts(out, spec);
+    WriteVolumeMounts(out, spec, references);
   });
 }
 
@@ -101,8 +105,9 @@ void WriteSpec(JsonWriter* out, const api::StreamingJob& job, const BuildOptions
   WritePullSecrets(
       out, spec.image_pull_secrets.empty() ? options.pull_secrets : spec.image_pull_secrets);
   WritePlacement(out, job);
-  Sequence(out, "containers", [&] { WriteContainer(out, job, options, role); });
-  WriteVolumes(out, job, role.revision);
+  const References references = FindReferences(spec);
+  Sequence(out, "containers", [&] { WriteContainer(out, job, options, role, references); });
+  WriteVolumes(out, job, references, role.revision);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "operator/resources/build.h"
+#include "operator/resources/references.h"
 
 namespace millrace::controller {
 
@@ -27,8 +28,10 @@ void WritePodTemplate(JsonWriter* out, const api::StreamingJob& job, const Build
 void WritePodSecurity(JsonWriter* out, int64_t user_id);
 void WriteContainerSecurity(JsonWriter* out);
 void WriteProbes(JsonWriter* out, const api::StreamingJobSpec& spec);
-void WriteVolumes(JsonWriter* out, const api::StreamingJob& job, const std::string& revision);
-void WriteVolumeMounts(JsonWriter* out, const api::StreamingJobSpec& spec);
+void WriteVolumes(JsonWriter* out, const api::StreamingJob& job, const References& references,
+                  const std::string& revision);
+void WriteVolumeMounts(JsonWriter* out, const api::StreamingJobSpec& spec,
+                       const References& references);
 void WritePlacement(JsonWriter* out, const api::StreamingJob& job);
 
 }  // namespace millrace::controller

@@ -61,8 +61,8 @@ void WriteMount(JsonWriter* out, const std::string& name, const std::string& pat
 
 }  // namespace
 
-void WriteVolumes(JsonWriter* out, const api::StreamingJob& job, const std::string& revision) {
-  const References references = FindReferences(job.spec);
+void WriteVolumes(JsonWriter* out, const api::StreamingJob& job, const References& references,
+                  const std::string& revision) {
   Sequence(out, "volumes", [&] {
     WriteVolume(out, "job", [&] { WriteConfigMap(out, ChildName(job.metadata.name, revision)); });
     WriteVolume(out, "tmp",
@@ -79,8 +79,8 @@ void WriteVolumes(JsonWriter* out, const api::StreamingJob& job, const std::stri
   });
 }
 
-void WriteVolumeMounts(JsonWriter* out, const api::StreamingJobSpec& spec) {
-  const References references = FindReferences(spec);
+void WriteVolumeMounts(JsonWriter* out, const api::StreamingJobSpec& spec,
+                       const References& references) {
   Sequence(out, "volumeMounts", [&] {
     // A folder of its own: a single file would not follow its ConfigMap.
     WriteMount(out, "job", std::string(kJobFolder), true);

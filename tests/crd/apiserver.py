@@ -103,7 +103,8 @@ class ApiServer:
         (self.folder / "audit.yaml").write_text(AUDIT_POLICY)
         self.audit = self.folder / "audit.jsonl"
         self.certificate = self.folder / "certs/apiserver.crt"
-        self.run("etcd", etcd_command(self.folder, client, peer))
+        self.etcd = etcd_command(self.folder, client, peer)
+        self.run("etcd", self.etcd)
         self.command = server_command(self.folder, client, self.port)
         self.start_server()
 
@@ -114,6 +115,12 @@ class ApiServer:
             if time.monotonic() > deadline or any(process.poll() is not None for process in self.processes):
                 raise RuntimeError("the API server did not start:\n" + self.log()[-3000:])
             time.sleep(0.2)
+
+    def restart_etcd(self):
+        """Ends etcd and starts it again on its data and ports."""
+        end(self.processes[0])
+        with open(self.folder / "etcd.log", "ab") as log:
+            self.processes[0] = subprocess.Popen(self.etcd, stdout=log, stderr=log)
 
     def stop_server(self):
         """Ends the API server and leaves etcd; `start_server` brings it back on the same port."""

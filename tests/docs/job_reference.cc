@@ -21,8 +21,8 @@ itself reads jobs with; `tests/docs` fails when the two differ.
 - "one of its members" is an object with exactly one member, named after the choice: `format: {text: {}}`.
 - Durations are written `500ms`, `1m30s`, `24h`; sizes `64Mi`; types as in [Expressions](expressions.md).
 - Fields named `...When`, `...Expr` and `...Exprs`, and those of type expression, are CEL.
-- `sql`, `elasticsearch`, `avro`, `protobuf`, `spec.models`, `spec.reset` and `spec.upgrade.rollback` are part of the contract, but
-  this version refuses them with "not supported yet".
+- `sql`, `elasticsearch`, `avro`, `protobuf`, `spec.models` and `spec.reset` are part of the contract, but this version refuses
+  them with "not supported yet".
 
 How the parts work together: [Semantics](semantics.md). Jobs that run: [Examples](examples.md).
 )";

@@ -114,25 +114,38 @@ class Cluster:
         self.grant(name, "watched")
         return name
 
-    def kubeconfig(self, path, server=None, certificate=None, user=OPERATOR_USER):
-        certificate = pathlib.Path(certificate or self.server.certificate).read_bytes()
+    def kubeconfig(self, path, server=None, certificate=None, user=OPERATOR_USER, token_file=None, by_file=False):
+        certificate = pathlib.Path(certificate or self.server.certificate)
+        authority = {"certificate-authority": str(certificate)} if by_file else {
+            "certificate-authority-data": base64.b64encode(certificate.read_bytes()).decode()}
         path.write_text(json.dumps({
             "current-context": "test", "contexts": [{"name": "test", "context": {"cluster": "test", "user": "operator", "namespace": OPERATOR_NAMESPACE}}],
-            "clusters": [{"name": "test", "cluster": {"server": server or f"https://127.0.0.1:{self.server.port}",
-                                                      "certificate-authority-data": base64.b64encode(certificate).decode()}}],
-            "users": [{"name": "operator", "user": {"token": self.server.tokens[user]}}]}))
+            "clusters": [{"name": "test", "cluster": {"server": server or f"https://127.0.0.1:{self.server.port}", **authority}}],
+            "users": [{"name": "operator", "user": {"tokenFile": str(token_file)} if token_file else {"token": self.server.tokens[user]}}]}))
         return path
 
-    def requests(self):
-        """What the operator asked for, by the server's audit log: dicts of the log."""
+    def requests_of_all(self):
+        """What everybody asked for, by the server's audit log: dicts of the log."""
         with open(self.server.audit) as lines:
-            entries = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [entry for entry in entries if entry["user"]["username"] == OPERATOR_USER]
+            return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def requests(self):
+        return [entry for entry in self.requests_of_all() if entry["user"].get("username") == OPERATOR_USER]
 
     def writes(self, since=0):
         """The writes among the requests from number `since` on, without leases and events."""
         return [f"{entry['verb']} {entry['requestURI']} {entry['responseStatus']['code']}" for entry in self.requests()[since:]
                 if entry["verb"] not in ("get", "list", "watch") and entry["objectRef"]["resource"] not in ("leases", "events")]
+
+
+def memory_bytes(pid):
+    """The resident memory of a process."""
+    return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Operator:
@@ -204,9 +217,9 @@ class Operator:
 
 
 class StatusServer:
-    """A worker's /status on a free port; `answer` is what it says."""
+    """A worker's /status on a free port, or on that of another worker with an address of its own; `answer` is what it says."""
 
-    def __init__(self):
+    def __init__(self, address="127.0.0.1", port=0):
         self.answer = {"phase": "running", "committedBatch": 7, "lagRecords": 0, "worker": {"leading": True, "epoch": 1},
                        "batches": [{"batch": 7, "batchTime": "2024-06-01T00:00:00Z", "inputRecords": 5, "processingDelayMs": 12.5,
                                     "schedulingDelayMs": 0, "computeMs": 10, "outputMs": 1, "sources": []}], "errors": []}
@@ -224,7 +237,7 @@ class StatusServer:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer((address, port), Handler)
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -235,11 +248,13 @@ class StatusServer:
 
 class Nodes:
     """Does for Deployments in one namespace what the controllers and nodes of a whole cluster would: pods come and go with the
-    replicas, run at 127.0.0.1, are ready, and Deployments say so in their status."""
+    replicas, run at the address that `address` gives to their template, are ready, and Deployments say so in their status. While
+    `container` is set, it is the state of every worker's container, as the kubelet writes it."""
 
     def __init__(self, api, namespace):
         self.api, self.namespace, self.stopped = api, namespace, threading.Event()
         self.serial = 0
+        self.address, self.container = lambda template: "127.0.0.1", None
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -262,6 +277,18 @@ class Nodes:
                 self.remove(pod)
         for deployment in deployments:
             self.settle(deployment, pods)
+        if self.container:
+            for pod in pods:
+                self.report(pod)
+
+    def report(self, pod):
+        """Writes the state of the container where it is another."""
+        wanted = {"name": "worker", "image": "i", "imageID": "i", **self.container}
+        have = (pod["status"].get("containerStatuses") or [{}])[0]
+        if {key: have.get(key) for key in wanted} != wanted:
+            ready = "True" if wanted["ready"] else "False"
+            self.api.patch(f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}/status", {"status": {
+                "containerStatuses": [wanted], "conditions": [{"type": "Ready", "status": ready}]}})
 
     def settle(self, deployment, pods):
         template = deployment["spec"]["template"]
@@ -284,16 +311,23 @@ class Nodes:
 
     def add(self, template, mark):
         self.serial += 1
-        name, path = f"pod-{self.serial}", f"/api/v1/namespaces/{self.namespace}/pods"
+        name, path, address = f"pod-{self.serial}", f"/api/v1/namespaces/{self.namespace}/pods", self.address(template)
         spec = {key: value for key, value in template["spec"].items() if key not in ("volumes",)}
         for container in spec["containers"]:
             container.pop("volumeMounts", None)
-        self.api.call("POST", path, {"metadata": {"name": name, "labels": template["metadata"]["labels"], "annotations": {"template": mark}}, "spec": spec})
+        self.api.call("POST", path, {"metadata": {"name": name, "labels": template["metadata"]["labels"], "annotations": {**template["metadata"].get("annotations", {}), "template": mark}}, "spec": spec})
         self.api.patch(f"{path}/{name}/status", {"status": {
-            "phase": "Running", "podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}], "conditions": [{"type": "Ready", "status": "True"}]}})
+            "phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": [{"type": "Ready", "status": "True"}]}})
 
     def remove(self, pod):
         self.api.call("DELETE", f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}", {"gracePeriodSeconds": 0})
+
+
+def ended(code, message, restarts, waiting="CrashLoopBackOff"):
+    """The state of a container that ended and waits for its next start."""
+    return {"ready": False, "restartCount": restarts, "state": {"waiting": {"reason": waiting, "message": "back-off"}},
+            "lastState": {"terminated": {"exitCode": code, "reason": "Completed" if code == 0 else "Error", "message": message,
+                                         "startedAt": "2024-06-01T00:00:00Z", "finishedAt": "2024-06-01T00:00:01Z"}}}
 
 
 def job(name, port, **spec):

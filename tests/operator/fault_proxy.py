@@ -12,10 +12,11 @@ import threading
 class Fault:
     """What happens to the next `count` requests that `wanted(method, path)` names. One of: `status` is answered instead of
     passing the request on, with `headers`; `reset` closes the connection at once; `freeze` passes a watch on but no byte of its answer;
-    `cut` closes a watch after its first piece; `lines` are sent as the answer of a watch."""
+    `cut` closes a watch after its first piece; `lines` are sent as the answer of a watch; `delay` seconds pass before each piece of a
+    watch; `mangle(line)` gives the lines to send instead of each of a watch."""
 
-    def __init__(self, wanted, count=1, status=None, headers=(), reset=False, freeze=False, cut=False, lines=None):
-        self.wanted, self.count = wanted, count
+    def __init__(self, wanted, count=1, status=None, headers=(), reset=False, freeze=False, cut=False, lines=None, delay=0, mangle=None):
+        self.wanted, self.count, self.delay, self.mangle = wanted, count, delay, mangle
         self.status, self.headers, self.reset, self.freeze, self.cut, self.lines = status, headers, reset, freeze, cut, lines
         self.hits = 0
 
@@ -35,11 +36,9 @@ def is_write(method, path):
 class FaultProxy:
     def __init__(self, port, certificate, folder):
         self.lock, self.faults, self.seen = threading.Lock(), [], []
-        self.frozen = threading.Event()
-        self.certificate = pathlib.Path(folder) / "proxy.crt"
-        key = pathlib.Path(folder) / "proxy.key"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", self.certificate,
-                        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        self.frozen, self.held = threading.Event(), threading.Event()
+        self.certificate, self.key = pathlib.Path(folder) / "proxy.crt", pathlib.Path(folder) / "proxy.key"
+        self.make_certificate()
         upstream = ssl.create_default_context(cafile=str(certificate))
         proxy = self
 
@@ -90,8 +89,18 @@ class FaultProxy:
                 self.send_response(answer.status)
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
+                rest = b""
                 while True:
                     piece = answer.read1(65536)
+                    while proxy.held.is_set() and not proxy.frozen.wait(0.1):
+                        pass
+                    if fault and fault.delay:
+                        proxy.frozen.wait(fault.delay)
+                    if fault and fault.mangle and piece:
+                        *whole, rest = (rest + piece).split(b"\n")
+                        piece = b"".join(line + b"\n" for each in whole for line in fault.mangle(each))
+                        if not piece:
+                            continue
                     if fault and fault.freeze:
                         proxy.frozen.wait(600)
                         self.close_connection = True
@@ -109,11 +118,24 @@ class FaultProxy:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, key)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(self.certificate, self.key)
+        self.server.socket = self.context.wrap_socket(self.server.socket, server_side=True)
         self.url = f"https://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def make_certificate(self):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", self.key, "-out", self.certificate,
+                        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+
+    def renew_certificate(self):
+        """New connections see another certificate from now on; the file of the old one holds the new one."""
+        self.make_certificate()
+        self.context.load_cert_chain(self.certificate, self.key)
+
+    def hold_watches(self):
+        """From now on no watch says anything, nor ends."""
+        self.held.set()
 
     def take(self, method, path):
         with self.lock:

@@ -5,43 +5,37 @@ must still come to run, and an edit must still arrive.
 Usage: faults_test.py MILLRACE_OPERATOR [TESTS...]
 Exits with 77 (skipped) while the API server is not built: `make test-cluster` builds and runs it.
 """
-import pathlib
+import signal
 import sys
 import time
-import unittest
 
 try:
-    import cluster
-    import operator_test
+    import case
 except ImportError as error:
     print(f"skipped: {error}; install python3-yaml")
     sys.exit(77)
 
+import cluster
 from cluster import wait_for
 from fault_proxy import Fault, FaultProxy, is_list, is_watch, is_write
 
 GONE_EVENT = '{"type":"ERROR","object":{"kind":"Status","status":"Failure","reason":"Expired","code":410,"message":"too old"}}\n'
 
 
-def setUpModule():
-    operator_test.setUpModule()
+setUpModule, tearDownModule = case.start, case.end
 
 
-def tearDownModule():
-    operator_test.tearDownModule()
-
-
-class FaultsTest(operator_test.OperatorTest):
+class FaultsTest(case.OperatorCase):
     """Each test injects faults, then `works` says that the operator still does its work."""
 
     def setUp(self):
         super().setUp()
-        server = operator_test.CLUSTER.server
+        server = case.CLUSTER.server
         folder = server.folder / self.namespace
         folder.mkdir()
         self.proxy = FaultProxy(server.port, server.certificate, folder)
         self.addCleanup(self.proxy.stop)
-        self.kubeconfig = operator_test.CLUSTER.kubeconfig(folder / "kubeconfig", self.proxy.url, self.proxy.certificate)
+        self.kubeconfig = case.CLUSTER.kubeconfig(folder / "kubeconfig", self.proxy.url, self.proxy.certificate)
 
     def works(self, workers=3):
         self.apply(workers=workers)
@@ -106,21 +100,37 @@ class FaultsTest(operator_test.OperatorTest):
         wait_for("two workers", lambda: self.status().get("workers", {}).get("ready") == 2, 240)
         self.assertEqual(operator.fetch("/healthz")[0], 200)
 
+    def test_etcd_that_restarts_loses_no_job(self):
+        operator = self.running()
+        case.CLUSTER.server.restart_etcd()
+        wait_for("the server", lambda: self.reachable(), 240)
+        self.works()
+        self.assertIsNone(operator.process.poll())
 
-# The tests of the base run without the proxy, in operator_test.py.
-for name in [name for name in dir(operator_test.OperatorTest) if name.startswith("test_")]:
-    setattr(FaultsTest, name, None)
-del operator_test.RbacTest
+    def reachable(self):
+        try:
+            return self.api.get(self.path())
+        except (cluster.Refused, OSError):
+            return None
 
-
-def main():
-    missing = cluster.apiserver.missing_programs()
-    if missing:
-        print(f"skipped: no {', '.join(missing)}; run make test-cluster")
-        return 77
-    operator_test.PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-    return 0 if unittest.main(verbosity=2, exit=False).result.wasSuccessful() else 1
+    def test_a_leader_that_was_frozen_through_edits_writes_nothing_when_it_wakes(self):
+        self.nodes()
+        first = self.candidate()
+        wait_for("a leader", first.leads)
+        self.apply()
+        self.wait_for_phase("Running")
+        second = self.candidate()
+        first.send(signal.SIGSTOP)
+        self.apply(workers=2, image="millrace:new")
+        wait_for("the other leader", second.leads, 60)
+        wait_for("the edit", lambda: self.status()["workers"].get("ready") == 2 and self.status()["phase"] == "Running")
+        self.quiet()
+        version = self.deployment()["metadata"]["generation"]
+        first.send(signal.SIGCONT)
+        wait_for("the end of the first", lambda: first.process.poll() is not None, 30)
+        self.assertEqual(first.process.returncode, 1)
+        self.assertEqual(self.deployment()["metadata"]["generation"], version)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(case.main())

@@ -5,7 +5,6 @@ Usage: operator_test.py MILLRACE_OPERATOR [TESTS...]
 Exits with 77 (skipped) while the API server is not built: `make test-cluster` builds and runs it.
 """
 import json
-import pathlib
 import signal
 import subprocess
 import sys
@@ -14,107 +13,25 @@ import unittest
 
 try:
     import yaml
+    import case
     import cluster
 except ImportError as error:
     print(f"skipped: {error}; install python3-yaml")
     sys.exit(77)
 
-from cluster import JOBS, ROOT, Nodes, Operator, Refused, StatusServer, job, wait_for
+from case import CHILDREN, RESTARTED, OperatorCase
+from cluster import JOBS, ROOT, wait_for
 
-PROGRAM = None
-# Namespaces whose API server was restarted: it refuses everybody until it has read its roles.
-RESTARTED = set()
-CHILDREN = [("api/v1", "serviceaccounts"), ("api/v1", "configmaps"), ("api/v1", "services"), ("apis/networking.k8s.io/v1", "networkpolicies"),
-            ("apis/policy/v1", "poddisruptionbudgets"), ("apis/apps/v1", "deployments")]
 CLEANUP_DONE = {"status": {
     "startTime": "2024-06-01T00:00:00Z", "completionTime": "2024-06-01T00:00:01Z", "succeeded": 1,
     "conditions": [{"type": "SuccessCriteriaMet", "status": "True", "lastTransitionTime": "2024-06-01T00:00:01Z"},
                    {"type": "Complete", "status": "True", "lastTransitionTime": "2024-06-01T00:00:01Z"}]}}
 
 
-def setUpModule():
-    global CLUSTER
-    CLUSTER = cluster.Cluster().__enter__()
+setUpModule, tearDownModule = case.start, case.end
 
 
-def tearDownModule():
-    CLUSTER.__exit__()
-
-
-class OperatorTest(unittest.TestCase):
-    serial = 0
-
-    def setUp(self):
-        OperatorTest.serial += 1
-        self.namespace = CLUSTER.job_namespace(f"team-{OperatorTest.serial}")
-        self.api = CLUSTER.api
-        self.status_server = StatusServer()
-        self.addCleanup(self.status_server.stop)
-        self.kubeconfig = CLUSTER.kubeconfig(CLUSTER.server.folder / f"kubeconfig-{OperatorTest.serial}")
-
-    def nodes(self):
-        nodes = Nodes(self.api, self.namespace)
-        self.addCleanup(nodes.stop)
-        return nodes
-
-    def operator(self, *flags):
-        """One that leads without a lease, which a busy machine might not let it renew in time."""
-        return self.candidate("--no-leader-elect", *flags)
-
-    def candidate(self, *flags):
-        started = Operator(PROGRAM, self.kubeconfig, [self.namespace], "--lease-name", self.namespace, *flags)
-        self.addCleanup(self.end, started)
-        return started
-
-    def end(self, operator):
-        operator.stop()
-        if any(error for _, error in self._outcome.result.failures + self._outcome.result.errors if self.id() in str(_)):
-            print(operator.log())
-
-    def path(self, name="words"):
-        return f"{JOBS}/namespaces/{self.namespace}/streamingjobs/{name}"
-
-    def apply(self, name="words", **spec):
-        return self.api.call("PATCH", self.path(name) + "?fieldManager=user&force=true", job(name, self.status_server.port, **spec),
-                             "application/apply-patch+yaml")
-
-    def status(self, name="words"):
-        return self.api.get(self.path(name)).get("status", {})
-
-    def wait_for_phase(self, phase, name="words"):
-        wait_for(f"phase {phase}", lambda: self.status(name).get("phase") == phase or self.status(name) and None)
-        return self.status(name)
-
-    def child(self, group, plural, name="words-workers"):
-        return self.api.get(f"/{group}/namespaces/{self.namespace}/{plural}/{name}")
-
-    def children(self, group, plural):
-        """The objects of that kind in the namespace that carry a job's label."""
-        return self.api.items(f"/{group}/namespaces/{self.namespace}/{plural}?labelSelector={cluster.UID_LABEL}")
-
-    def deployment(self):
-        return self.child("apis/apps/v1", "deployments")
-
-    def running(self, *flags, **spec):
-        """A job that runs, and its operator."""
-        self.nodes()
-        operator = self.operator(*flags)
-        self.apply(**spec)
-        self.wait_for_phase("Running")
-        return operator
-
-    def quiet(self):
-        """The number of the operator's requests once a second has passed without a write."""
-        def settled():
-            before = len(CLUSTER.writes())
-            time.sleep(1)
-            return len(CLUSTER.writes()) == before
-        wait_for("a quiet second", settled)
-        return len(CLUSTER.requests())
-
-    def events(self):
-        return {event["reason"]: event for event in self.api.items(f"/api/v1/namespaces/{self.namespace}/events")}
-
+class OperatorTest(OperatorCase):
     # ---- what a job gets
 
     def test_a_job_gets_its_objects_owned_and_labelled(self):
@@ -147,7 +64,7 @@ class OperatorTest(unittest.TestCase):
         again = self.operator()
         wait_for("passes", lambda: (again.metric('controller_runtime_reconcile_total{controller="streamingjob",result="requeue_after"}') or 0) >= 1)
         self.quiet()
-        self.assertEqual(CLUSTER.writes(before), [])
+        self.assertEqual(case.CLUSTER.writes(before), [])
 
     def test_every_example_gets_its_objects(self):
         self.operator("--workers", "2")
@@ -187,7 +104,7 @@ class OperatorTest(unittest.TestCase):
     def test_kubectl_scale_changes_the_workers_and_nothing_else(self):
         self.running()
         template = self.deployment()["spec"]["template"]
-        scaled = CLUSTER.server.kubectl("scale", "-n", self.namespace, "sjob/words", "--replicas", "3")
+        scaled = case.CLUSTER.server.kubectl("scale", "-n", self.namespace, "sjob/words", "--replicas", "3")
         self.assertEqual(scaled.returncode, 0, scaled.stderr)
         wait_for("three workers", lambda: self.status()["workers"].get("ready") == 3 and self.status()["phase"] == "Running")
         self.assertEqual(self.deployment()["spec"]["template"], template)
@@ -340,15 +257,15 @@ class OperatorTest(unittest.TestCase):
     def test_an_api_server_that_restarts_is_found_again(self):
         operator = self.running()
         RESTARTED.add(self.namespace)
-        CLUSTER.server.stop_server()
+        case.CLUSTER.server.stop_server()
         self.assertEqual(operator.fetch("/healthz")[0], 200, "no restart because of the API server")
-        CLUSTER.server.start_server()
+        case.CLUSTER.server.start_server()
         self.apply(workers=2)
         wait_for("two workers", lambda: self.status()["workers"].get("ready") == 2)
 
     def test_the_plugin_of_kubectl_shows_and_steers_a_job(self):
         self.running()
-        config = CLUSTER.kubeconfig(CLUSTER.server.folder / "admin", user="admin")
+        config = case.CLUSTER.kubeconfig(case.CLUSTER.server.folder / "admin", user="admin")
 
         def plugin(*arguments):
             command = [sys.executable, str(ROOT / "operator/plugin/kubectl-millrace"), "--kubeconfig", str(config), "-n", self.namespace, *arguments]
@@ -359,6 +276,7 @@ class OperatorTest(unittest.TestCase):
         for part in (f"{self.namespace}/words", "Running", "1 ready", "Accepted", "7 at 2024-06-01"):
             self.assertIn(part, shown)
         self.assertIn("workers are ready", plugin("history", "words")[1])
+        self.assertRegex(plugin("revisions", "words")[1], r"^1 +[0-9a-f]{10} .*in force$")
         self.assertEqual(plugin("scale", "words", "2")[0], 0)
         wait_for("two workers", lambda: self.status()["workers"].get("ready") == 2)
         self.assertEqual(plugin("restart", "words")[0], 0)
@@ -372,12 +290,12 @@ class OperatorTest(unittest.TestCase):
         self.assertNotEqual(plugin("status", "nobody")[0], 0)
 
     def test_a_dry_run_plans_and_writes_nothing(self):
-        before = len(CLUSTER.requests())
+        before = len(case.CLUSTER.requests())
         operator = self.operator("--dry-run")
         self.apply()
         wait_for("the plan", lambda: operator.logged("dry run: would act"))
         operator.stop()
-        self.assertEqual(CLUSTER.writes(before), [])
+        self.assertEqual(case.CLUSTER.writes(before), [])
 
     def test_probes_and_metrics_answer_from_the_start(self):
         operator = self.operator()
@@ -396,7 +314,7 @@ class RbacTest(unittest.TestCase):
     """After all others, in the order of the names of classes."""
 
     def test_the_role_is_enough(self):
-        refused = [f"{entry['verb']} {entry['requestURI']}" for entry in CLUSTER.requests() if entry["responseStatus"]["code"] == 403]
+        refused = [f"{entry['verb']} {entry['requestURI']}" for entry in case.CLUSTER.requests() if entry["responseStatus"]["code"] == 403]
         excused = [f"/namespaces/{namespace}/" for namespace in RESTARTED]
         # A namespace takes no new objects while it goes, whoever asks.
         refused = [line for line in refused if not any(part in line for part in excused) and not (line.startswith("create") and "/events" in line)]
@@ -404,7 +322,7 @@ class RbacTest(unittest.TestCase):
 
     def test_the_role_has_no_verb_that_is_not_used(self):
         used = {(entry["objectRef"].get("apiGroup", ""), entry["objectRef"]["resource"] + ("/" + entry["objectRef"]["subresource"] if "subresource" in entry["objectRef"] else ""),
-                 entry["verb"]) for entry in CLUSTER.requests()}
+                 entry["verb"]) for entry in case.CLUSTER.requests()}
         unused = []
         for which in ("own", "watched"):
             for rule in yaml.safe_load((ROOT / f"operator/rbac/{which}.yaml").read_text()):
@@ -417,15 +335,5 @@ class RbacTest(unittest.TestCase):
         self.assertEqual([use for use in unused if use not in excused and use[1] != "create"], [])
 
 
-def main():
-    global PROGRAM
-    missing = cluster.apiserver.missing_programs()
-    if missing:
-        print(f"skipped: no {', '.join(missing)}; run make test-cluster")
-        return 77
-    PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-    return 0 if unittest.main(verbosity=2, exit=False).result.wasSuccessful() else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(case.main())

@@ -32,6 +32,7 @@ std::vector<std::string> FieldsLeftAside(const api::StreamingJobSpec& spec) {
   note(spec.health_check.startup_timeout != defaults.health_check.startup_timeout,
        "healthCheck.startupTimeout");
   note(spec.upgrade.mode != defaults.upgrade.mode, "upgrade.mode");
+  note(spec.upgrade.rollback && spec.upgrade.rollback->enabled, "upgrade.rollback");
   note(Differ(spec.deletion, defaults.deletion), "deletion");
   note(spec.ttl_after_finished.has_value(), "ttlAfterFinished");
   note(spec.image.has_value(), "image");
