@@ -20,6 +20,7 @@
 #include "worker/runtime/commands.h"
 #include "worker/runtime/exit_code.h"
 #include "worker/runtime/job_runner.h"
+#include "worker/runtime/last_words.h"
 #include "worker/runtime/observers.h"
 #include "worker/runtime/query/redis_committed_state.h"
 #include "worker/runtime/query/state_query.h"
@@ -308,6 +309,7 @@ int WorkerCommand(const WorkerOptions& options) {
   }
   for (const std::string& line : file.warnings) std::fprintf(stderr, "%s\n", line.c_str());
   const Status status = RunWorker(std::move(file), options, signals);
+  LeaveLastWords(status, signals.requested());
   if (status.ok()) return kExitOk;
   std::fprintf(stderr, "millrace: %s\n", status.message().c_str());
   return ExitCodeOf(status);
