@@ -25,7 +25,7 @@ TEST(OwnedFieldsTest, AFieldThatAnotherTookIsMissed) {
   const std::string port = kPort;
   const std::string ports = R"(,"f:ports":{)" + port + "}";
   const std::string cases[] = {
-      Owned("", R"("f:selector":{},"f:args":{})" + ports),
+      Owned(R"("f:y":{})", R"("f:selector":{},"f:args":{})" + ports),
       Owned(R"("f:x":{})", R"("f:args":{})" + ports),
       Owned(R"("f:x":{})", R"("f:selector":{})" + ports),
       Owned(R"("f:x":{})", R"("f:selector":{},"f:args":{})"),
