@@ -76,7 +76,7 @@ def switched(before, after, number):
         return f"if ({out}) {{ {after} }} else {{ {before} }}"
     condition, other = CONDITION.match(before), CONDITION.match(after)
     if condition and other:
-        return f"{condition[1] or ''}if ({out} ? ({other[2]}) : ({condition[2]})){condition[3] or ''}"
+        return f"{condition[1] or ''}if ({out} ? bool({other[2]}) : bool({condition[2]})){condition[3] or ''}"
     if after and not re.search(r"[;{}]|^if|^ASSIGN|^ |^&&|^\|\||\|\|$|&&$", before.strip()) and not re.search(r"[;{}]", after):
         return f"({out} ? ({after}) : ({before}))"
     return None
