@@ -87,9 +87,11 @@ bool LeaderCore::Failed(const char* what, const StoreReply& reply,
 
 void LeaderCore::Start(MonotonicTime now) { Restart("new leader", now); }
 
-// Forgets everything and begins with what the store says.
+// Forgets everything and begins with what the store says. One that steps down leaves that to the
+// next leader.
 void LeaderCore::Restart(std::string reason, MonotonicTime now) {
   if (state_ == State::kEnded) return;
+  if (stepping_down_) return Release(OkStatus());
   ++term_;
   state_ = State::kReading;
   reason_ = std::move(reason);

@@ -83,6 +83,21 @@ TEST_F(LeaderCoreTest, ALeaderThatStepsDownBeforeItRunsEndsToo) {
   EXPECT_TRUE(store_.facts().lease.released);
 }
 
+// Found by seed 381 of the simulation: the only worker left gave its own batch up, and no seat but
+// its own was there to begin again with.
+TEST_F(LeaderCoreTest, ALeaderThatStepsDownBeginsNoNewGenerationWhenABatchFails) {
+  RunThree();
+  maker_.left = 1;
+  leader_->OnTimer(now_);
+  Pump();
+  leader_->StepDown(now_);
+  Pump();
+  EXPECT_FALSE(ended_);
+  Say("b", TaskFailed{leader_->generation().name, 1, 0, StatusCode::kAborted, "gave it up"});
+  EXPECT_TRUE(ended_);
+  EXPECT_TRUE(store_.facts().lease.released);
+}
+
 TEST_F(LeaderCoreTest, AMemberThatAnswersAfterTheSeatsWereDealtOutJoinsLater) {
   RunThree();
   Lead();
