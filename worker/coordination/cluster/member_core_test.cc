@@ -1,18 +1,11 @@
-#include "worker/coordination/cluster/member_core.h"
-
-#include <gtest/gtest.h>
-
-#include <algorithm>
-
+#include "worker/coordination/cluster/member_core_fixture.h"
 #include "worker/coordination/cluster/model_job_store.h"
 
 namespace millrace::worker {
 namespace {
 
-constexpr Duration kRetry = std::chrono::milliseconds(200);
-
 // The member "b" in slot 1 of two; "a" leads and says what the test says.
-class MemberCoreTest : public testing::Test {
+class MemberCoreTest : public MemberCoreFixture {
  protected:
   MemberCoreTest() {
     (void)store_.Call(InitJob{0, "spec", ""});
@@ -26,36 +19,9 @@ class MemberCoreTest : public testing::Test {
   void Write(const Generation& generation) {
     (void)store_.Call(NewGeneration{lease_, store_.facts().commit, 0, generation});
   }
-  void Say(decltype(Message::body) body) {
-    member_.OnMessage({"a", "a", std::move(body)}, now_);
-    Pump();
-  }
-  void Pump() {
-    for (std::vector<Action> actions = member_.TakeActions(); !actions.empty();
-         actions = member_.TakeActions()) {
-      for (Action& action : actions) {
-        if (auto* call = std::get_if<CallStore>(&action)) {
-          call->done(answers_ ? store_.Call(call->request)
-                              : StoreReply{StoreCode::kUnknown, "lost", nullptr, {}, {}},
-                     now_);
-        } else {
-          done_.push_back(std::move(action));
-        }
-      }
-    }
-  }
-  template <typename T>
-  int Did() const {
-    return static_cast<int>(std::count_if(done_.begin(), done_.end(), [](const Action& action) {
-      return std::holds_alternative<T>(action);
-    }));
-  }
-  template <typename T>
-  int Told() const {
-    return static_cast<int>(std::count_if(done_.begin(), done_.end(), [](const Action& action) {
-      const auto* send = std::get_if<SendMessage>(&action);
-      return send != nullptr && std::holds_alternative<T>(send->message.body);
-    }));
+  StoreReply Reply(const StoreRequest& request) override {
+    return answers_ ? store_.Call(request)
+                    : StoreReply{StoreCode::kUnknown, "lost", nullptr, {}, {}};
   }
 
   void TakeOver(const CommitHead& commit = {}) {
@@ -82,13 +48,10 @@ class MemberCoreTest : public testing::Test {
     Pump();
   }
 
-  MonotonicTime now_{std::chrono::seconds(100)};
   bool answers_ = true;
   ModelJobStore store_;
   Lease lease_;
   Generation generation_;
-  MemberCore member_{{"b", "b"}, kRetry};
-  std::vector<Action> done_;
 };
 
 TEST_F(MemberCoreTest, GetsReadyWhenItHasTakenOver) {

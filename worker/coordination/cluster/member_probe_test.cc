@@ -1,16 +1,10 @@
-#include <gtest/gtest.h>
-
-#include <algorithm>
-
-#include "worker/coordination/cluster/member_core.h"
+#include "worker/coordination/cluster/member_core_fixture.h"
 
 namespace millrace::worker {
 namespace {
 
-constexpr Duration kRetry = std::chrono::milliseconds(200);
-
 // The member "b" in slot 1 of two is ready; "a" leads.
-class MemberProbeTest : public testing::Test {
+class MemberProbeTest : public MemberCoreFixture {
  protected:
   MemberProbeTest() {
     generation_ = {"1-a", 1, 1, "spec", 1, false, 2, {{"a", "a"}, {"b", "b"}}, {0, 1}, {}};
@@ -20,39 +14,7 @@ class MemberProbeTest : public testing::Test {
     done_.clear();
   }
 
-  void Say(decltype(Message::body) body) {
-    member_.OnMessage({"a", "a", std::move(body)}, now_);
-    Pump();
-  }
-  void Pump() {
-    for (std::vector<Action> actions = member_.TakeActions(); !actions.empty();
-         actions = member_.TakeActions()) {
-      for (Action& action : actions) {
-        if (auto* call = std::get_if<CallStore>(&action))
-          call->done({}, now_);
-        else
-          done_.push_back(std::move(action));
-      }
-    }
-  }
-  template <typename T>
-  int Did() const {
-    return static_cast<int>(std::count_if(done_.begin(), done_.end(), [](const Action& action) {
-      return std::holds_alternative<T>(action);
-    }));
-  }
-  template <typename T>
-  int Told() const {
-    return static_cast<int>(std::count_if(done_.begin(), done_.end(), [](const Action& action) {
-      const auto* send = std::get_if<SendMessage>(&action);
-      return send != nullptr && std::holds_alternative<T>(send->message.body);
-    }));
-  }
-
-  MonotonicTime now_{std::chrono::seconds(100)};
   Generation generation_;
-  MemberCore member_{{"b", "b"}, kRetry};
-  std::vector<Action> done_;
   const ProbeBatch probe_{"1-a", {1, "D1", "spec", "p"}, false, {{0, 0, 5}}};
 };
 
